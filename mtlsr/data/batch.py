@@ -1,0 +1,74 @@
+"""Samples side by side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mtlsr.data.samples import Sample
+
+
+@dataclass
+class Batch:
+    """N samples. Images travel as uint8 ``(N, H, W, 3)``, a quarter of the bytes of floats.
+
+    ``floats()`` gives what networks take.
+    """
+
+    lr: Tensor
+    """Degraded low resolution."""
+    lr_clean: Tensor
+    """Clean low resolution."""
+    hr: Tensor | None
+    """High resolution, None in stage 1."""
+    degradation: Tensor
+    """float32 ``(N, 5)`` in [0, 1]: the strengths, in the order of ``degradation.PARAMETERS``."""
+
+    def __len__(self) -> int:
+        return len(self.lr)
+
+    def floats(self) -> "Batch":
+        """The same images as float32 ``(N, 3, H, W)`` in [0, 1], in channels_last memory format.
+
+        Call it on the training device: the bytes that travel there are then the smaller ones.
+        """
+        return self._map(_floats)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """The batch on another device."""
+        return self._map(lambda x: x.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """The batch in page-locked memory, from which a GPU can fetch while it computes."""
+        return self._map(lambda x: x.pin_memory())
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(
+            lr=function(self.lr),
+            lr_clean=function(self.lr_clean),
+            hr=None if self.hr is None else function(self.hr),
+            degradation=function(self.degradation),
+        )
+
+
+def _floats(x: Tensor) -> Tensor:
+    return x if x.is_floating_point() else x.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+
+
+def collate(samples: Sequence[Sample]) -> Batch:
+    """Stack samples of equal size; all of them have ``hr``, or none has."""
+    high = [sample.hr for sample in samples if sample.hr is not None]
+    if len(high) not in (0, len(samples)):
+        raise ValueError(f"Only {len(high)} of {len(samples)} samples of a batch have hr.")
+    return Batch(
+        lr=_stack([sample.lr for sample in samples]),
+        lr_clean=_stack([sample.lr_clean for sample in samples]),
+        hr=_stack(high) if high else None,
+        degradation=_stack([sample.degradation for sample in samples]),
+    )
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))

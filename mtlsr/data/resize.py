@@ -1,0 +1,266 @@
+"""Bicubic resizing, as the super-resolution benchmarks define it.
+
+Kernel (Keys, "Cubic convolution interpolation for digital image processing", 1981, a = -1/2)
+
+    h(x) = 3/2 |x|^3 - 5/2 |x|^2 + 1             for |x| <= 1
+           -1/2 |x|^3 + 5/2 |x|^2 - 4 |x| + 2    for 1 < |x| < 2,    0 elsewhere,
+
+stretched by the scale for down-scaling (anti-aliasing), weights normalised, replicated borders,
+height first and then width. The images of Set5 and Set14 that are published at low resolution were
+made so, by MATLAB's ``imresize`` with uint8 clip and round-half-up after each of the two passes.
+
+Two forms of one definition stand here: on uint8 images, bit for bit; and on torch tensors,
+differentiable and unrounded, for networks and losses.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+MAX_SCALE = 16  # keeps every integer sum below in 32 bits
+
+UInt8 = NDArray[np.uint8]
+
+
+# ---- uint8, bit for bit ------------------------------------------------------------------------
+
+
+def bicubic_downscale(image: UInt8, scale: int) -> UInt8:
+    """Shrink a uint8 image by a whole factor, bit for bit as the benchmarks do.
+
+    Args:
+        image: uint8 ``(H, W, C)`` or ``(H, W)``, with H and W multiples of ``scale``.
+        scale: 1 to 16.
+
+    Returns:
+        uint8 ``(H/scale, W/scale[, C])``.
+
+    Raises:
+        ValueError: not a uint8 image of two or three axes, a size that is no multiple of the scale
+            (see ``crop_to_multiple``), or a scale out of range.
+    """
+    _check(image, scale)
+    height, width = image.shape[:2]
+    if height % scale or width % scale:
+        raise ValueError(
+            f"An image of {height}x{width} cannot be shrunk by {scale}: "
+            f"its height and width must be multiples of {scale} (crop_to_multiple cuts them)."
+        )
+    taps, first = _integer_taps(scale, down=True)
+    return _second_axis(_shrink, _shrink(image, taps[0], first, scale), taps[0], first, scale)
+
+
+def bicubic_upscale(image: UInt8, scale: int) -> UInt8:
+    """Enlarge a uint8 image by a whole factor: the ``bicubic`` method that papers compare with.
+
+    Args:
+        image: uint8 ``(H, W, C)`` or ``(H, W)``.
+        scale: 1 to 16.
+
+    Returns:
+        uint8 ``(scale*H, scale*W[, C])``.
+
+    Raises:
+        ValueError: not a uint8 image of two or three axes, or a scale out of range.
+    """
+    _check(image, scale)
+    taps, first = _integer_taps(scale, down=False)
+    return _second_axis(_enlarge, _enlarge(image, taps, first, scale), taps, first, scale)
+
+
+def crop_to_multiple(image: UInt8, scale: int) -> UInt8:
+    """Cut rows at the bottom and columns at the right until ``scale`` divides the size.
+
+    Args:
+        image: ``(H, W, C)`` or ``(H, W)``.
+        scale: 1 to 16.
+
+    Returns:
+        A view of ``image``.
+
+    Raises:
+        ValueError: the image is smaller than the scale, or one of ``bicubic_downscale``'s reasons.
+    """
+    _check(image, scale)
+    height, width = image.shape[:2]
+    if min(height, width) < scale:
+        raise ValueError(
+            f"An image of {height}x{width} is too small for scale {scale}: "
+            f"at least {scale}x{scale} pixels are needed."
+        )
+    return image[: height - height % scale, : width - width % scale]
+
+
+@lru_cache(maxsize=64)
+def _integer_taps(scale: int, down: bool) -> tuple[NDArray[np.int32], int]:
+    """Kernel weights as exact integers: what the float weights are times ``_unit(scale)``.
+
+    For a whole scale every distance to a tap is a multiple of 1/(2 scale), so h is a whole multiple
+    of 1/(16 scale^3), and each phase's weights add up to one without normalising. Sums of integers
+    have no rounding, hence a tie at .5 is a tie, whatever the order of summation.
+
+    Returns:
+        ``(phases, taps)`` weights, and the position of the first tap relative to the first pixel.
+    """
+    if down:
+        centres = np.array([(scale - 1) / 2])
+        reach, stretch = 2 * scale, scale
+    else:
+        centres = (np.arange(scale) + 0.5) / scale - 0.5
+        reach, stretch = 2, 1
+    first = int(np.floor(centres[0])) - reach + 1
+    last = int(np.floor(centres[-1])) + reach
+    positions = np.arange(first, last + 1)
+    weights = _kernel((positions - centres[:, None]) / stretch) / stretch
+    return np.rint(weights * _unit(scale)).astype(np.int32), first
+
+
+def _unit(scale: int) -> int:
+    return 16 * scale**4
+
+
+def _shrink(image: UInt8, taps: NDArray[np.int32], first: int, scale: int) -> UInt8:
+    """Along the height: every output pixel has the same weights, ``scale`` pixels further on."""
+    size = image.shape[0] // scale
+    padded = _replicate(image, -first, first + len(taps) - scale)
+    total = np.zeros((size, *image.shape[1:]), np.int32)
+    for i, weight in enumerate(taps):
+        total += weight * padded[i : i + size * scale : scale]
+    return _round(total, scale)
+
+
+def _enlarge(image: UInt8, taps: NDArray[np.int32], first: int, scale: int) -> UInt8:
+    """Along the height: output pixels take turns through ``scale`` sets of weights."""
+    size = image.shape[0]
+    padded = _replicate(image, -first, first + taps.shape[1] - 1)
+    total = np.zeros((size, scale, *image.shape[1:]), np.int32)
+    for phase, weights in enumerate(taps):
+        for i, weight in enumerate(weights):
+            if weight:
+                total[:, phase] += weight * padded[i : i + size]
+    return _round(total.reshape(size * scale, *image.shape[1:]), scale)
+
+
+def _replicate(image: UInt8, before: int, after: int) -> NDArray[np.int32]:
+    rest = [(0, 0)] * (image.ndim - 1)
+    return np.pad(image.astype(np.int32), [(before, after), *rest], mode="edge")
+
+
+def _round(total: NDArray[np.int32], scale: int) -> UInt8:
+    unit = _unit(scale)
+    return np.clip((total + unit // 2) // unit, 0, 255).astype(np.uint8)
+
+
+def _second_axis(one_pass: Any, image: UInt8, *args: Any) -> UInt8:
+    return np.ascontiguousarray(one_pass(image.swapaxes(0, 1), *args).swapaxes(0, 1))
+
+
+def _check(image: UInt8, scale: int) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = getattr(image, "dtype", type(image).__name__)
+        raise ValueError(f"The image is of type {kind}: a uint8 NumPy array is needed.")
+    if image.ndim not in (2, 3) or 0 in image.shape:
+        raise ValueError(f"The image has shape {image.shape}: (H, W) or (H, W, C) is needed.")
+    if not isinstance(scale, int | np.integer) or not 1 <= scale <= MAX_SCALE:
+        raise ValueError(f"scale is {scale!r}: a whole number from 1 to {MAX_SCALE} is needed.")
+
+
+# ---- any size, float ---------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def resampling_matrix(size_in: int, size_out: int) -> NDArray[np.float64]:
+    """The one-dimensional bicubic operator from ``size_in`` to ``size_out`` pixels.
+
+    Args:
+        size_in: length of the signal, at least 1.
+        size_out: length wanted, at least 1; any ratio, whole or not.
+
+    Returns:
+        float64 ``(size_out, size_in)``, read-only; each row adds up to one.
+
+    Raises:
+        ValueError: a size below 1.
+    """
+    if size_in < 1 or size_out < 1:
+        raise ValueError(f"Cannot resize {size_in} to {size_out} pixels: both must be at least 1.")
+    ratio = size_in / size_out
+    stretch = max(ratio, 1.0)
+    centres = (np.arange(size_out) + 0.5) * ratio - 0.5
+    reach = int(np.ceil(2 * stretch))
+    taps = np.floor(centres).astype(int)[:, None] + np.arange(1 - reach, reach + 1)
+    weights = _kernel((taps - centres[:, None]) / stretch)
+    weights /= weights.sum(axis=1, keepdims=True)
+
+    matrix = np.zeros((size_out, size_in))
+    rows = np.broadcast_to(np.arange(size_out)[:, None], taps.shape)
+    np.add.at(matrix, (rows, taps.clip(0, size_in - 1)), weights)
+    matrix.flags.writeable = False  # every caller shares it
+    return matrix
+
+
+def _kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+# ---- torch, differentiable ---------------------------------------------------------------------
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize a batch of images by the same operators, without rounding or clipping.
+
+    It is linear in ``x`` and differentiable any number of times. The output may leave [0, 1]
+    a little, as bicubic interpolation overshoots at edges.
+
+    Args:
+        x: float ``(N, C, H, W)``, usually in [0, 1]. Half precision is raised to float32, and
+            autocast is switched off inside, since 8 bits of mantissa are less than a pixel has.
+        size: height and width wanted.
+
+    Returns:
+        ``(N, C, *size)``, float32 or float64, in the memory format of ``x``.
+
+    Raises:
+        ValueError: not a floating tensor of four axes, or a size below 1.
+    """
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(
+            f"x is {x.dtype} of shape {tuple(x.shape)}: a floating (N, C, H, W) tensor is needed."
+        )
+    height, width = int(size[0]), int(size[1])
+    with torch.autocast(x.device.type, enabled=False):
+        if x.dtype != torch.float64:
+            x = x.float()
+        down = _operator(x.shape[2], height, x.device, x.dtype)
+        across = _operator(x.shape[3], width, x.device, x.dtype)
+        resized = torch.matmul(torch.matmul(down, x), across.T)
+    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        resized = resized.contiguous(memory_format=torch.channels_last)
+    return resized
+
+
+_OPERATORS: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _operator(size_in: int, size_out: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    key = (int(size_in), size_out, device, dtype)
+    operator = _OPERATORS.get(key)
+    if operator is None:
+        precise = np.float64 if dtype == torch.float64 else np.float32
+        # A tensor born in inference mode could not be used in training afterwards.
+        with torch.inference_mode(False):
+            matrix = resampling_matrix(int(size_in), size_out).astype(precise)
+            operator = torch.from_numpy(matrix).to(device)
+        if type(operator) is Tensor:  # tracing makes stand-ins, which must not outlive it
+            if len(_OPERATORS) >= 64:
+                _OPERATORS.clear()
+            _OPERATORS[key] = operator
+    return operator

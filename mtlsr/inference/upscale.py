@@ -1,0 +1,26 @@
+"""One photograph through a network."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mtlsr.networks.base import SuperResolver
+
+
+def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
+    """uint8 (h, w, 3) -> float32 (1, 3, h, w) in [0, 1], channels last in memory."""
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """Float (1, 3, h, w) -> uint8 (h, w, 3): clamped to [0, 1] and rounded half up."""
+    return (image[0].float().clamp(0, 1) * 255 + 0.5).floor().to(torch.uint8).permute(1, 2, 0)
+
+
+def enlarge_uint8(
+    network: SuperResolver, image: NDArray[np.uint8], device: torch.device | str
+) -> Tensor:
+    """Enlarge a uint8 photograph (h, w, 3) whole: uint8 (s·h, s·w, 3) on `device`."""
+    return to_uint8(network(to_network(image, device))[1].sr)

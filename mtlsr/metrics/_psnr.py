@@ -1,0 +1,32 @@
+"""Peak signal-to-noise ratio."""
+
+import math
+
+import numpy as np
+
+from mtlsr.metrics.planes import Image, Plane, Space, planes
+from mtlsr.metrics.protocol import Protocol
+
+
+def psnr(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> float:
+    """Peak signal-to-noise ratio of one image, in dB; infinite for identical images.
+
+        PSNR = 10 log10(peak^2 / MSE)
+
+    Args:
+        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is.
+        hr: ground truth of the same size, uint8, H x W x 3 or grey.
+        protocol: how the two are compared.
+        space: "y" for the Y channel, "rgb" for the MSE over all three channels.
+
+    Raises:
+        ValueError: types or shapes do not fit, or nothing is left inside the border.
+    """
+    return psnr_of_planes(*planes(sr, hr, protocol, space), protocol)
+
+
+def psnr_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
+    """PSNR in dB of two float64 planes of one shape, as `mtlsr.metrics.planes` returns them."""
+    error = (a - b).ravel()
+    mse = float(np.dot(error, error)) / error.size
+    return 10 * math.log10(protocol.peak**2 / mse) if mse > 0 else math.inf

@@ -1,0 +1,94 @@
+"""Structural similarity."""
+
+from functools import cache
+
+import cv2
+import numpy as np
+
+from mtlsr.metrics.planes import Image, Plane, Space, planes
+from mtlsr.metrics.protocol import Protocol
+
+# Values of the SSIM map at a time, in whole rows. A dozen float64 maps of this size stay in the
+# cache: about twice as fast as a 481 x 321 image at once, and the memory of a large one is bounded.
+_BAND = 2**16
+_LEAST_ROWS = 32  # each band blurs window - 1 rows again, so thin ones waste work
+
+
+def ssim(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> float:
+    """Structural similarity of one image, at most 1.
+
+                    (2 m_a m_b + C1) (2 s_ab + C2)
+        SSIM = -----------------------------------------
+               (m_a^2 + m_b^2 + C1) (s_a^2 + s_b^2 + C2)
+
+    with means m, variances s^2 and the covariance s_ab under a Gaussian window, C1 = (k1 peak)^2
+    and C2 = (k2 peak)^2, averaged over all positions at which the window lies wholly inside the
+    image (Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to
+    structural similarity", IEEE Transactions on Image Processing, 2004).
+
+    Args:
+        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is.
+        hr: ground truth of the same size, uint8, H x W x 3 or grey.
+        protocol: how the two are compared.
+        space: "y" for the Y channel, "rgb" for the mean over the three channels.
+
+    Raises:
+        ValueError: types or shapes do not fit, or the image is smaller than border and window.
+    """
+    return ssim_of_planes(*planes(sr, hr, protocol, space), protocol)
+
+
+def ssim_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
+    """Mean SSIM of two float64 planes of one shape, as `mtlsr.metrics.planes` returns them.
+
+    Raises:
+        ValueError: a side is shorter than the window.
+    """
+    height, width = a.shape[:2]
+    if min(height, width) < protocol.window:
+        raise ValueError(
+            f"inside the border the image is {height} x {width}; allowed for SSIM: at least the "
+            f"window, {protocol.window} pixels a side"
+        )
+    c1, c2 = (protocol.k1 * protocol.peak) ** 2, (protocol.k2 * protocol.peak) ** 2
+    kernel = _gaussian(protocol.window, protocol.sigma)
+    around = protocol.window - 1  # rows that a band of positions needs beyond its own
+
+    channels = a.size // (height * width)
+    band = max(_LEAST_ROWS, _BAND // (width * channels))
+    total = 0.0
+    for top in range(0, height - around, band):
+        rows = slice(top, top + band + around)
+        total += float(_ssim_map(a[rows], b[rows], kernel, c1, c2).sum())
+    return total / float((height - around) * (width - around) * channels)
+
+
+def _ssim_map(a: Plane, b: Plane, kernel: Plane, c1: float, c2: float) -> Plane:
+    """SSIM at each valid position."""
+    mean_a, mean_b = _blur(a, kernel), _blur(b, kernel)
+    means_product = mean_a * mean_b
+    means_squared = mean_a * mean_a + mean_b * mean_b
+    # The formula needs only the sum of the two variances: four blurs instead of five.
+    variances = _blur(a * a + b * b, kernel) - means_squared
+    covariance = _blur(a * b, kernel) - means_product
+
+    numerator = (2 * means_product + c1) * (2 * covariance + c2)
+    denominator = (means_squared + c1) * (variances + c2)
+    quotient: Plane = numerator / denominator
+    return quotient
+
+
+@cache
+def _gaussian(size: int, sigma: float) -> Plane:
+    offsets = np.arange(size) - size // 2
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    kernel: Plane = weights / weights.sum()
+    return kernel
+
+
+def _blur(plane: Plane, kernel: Plane) -> Plane:
+    """Separable filter per channel, at valid positions only."""
+    edge = len(kernel) // 2
+    blurred = cv2.sepFilter2D(plane, cv2.CV_64F, kernel, kernel)
+    valid: Plane = np.asarray(blurred, np.float64)[edge:-edge, edge:-edge]
+    return valid

@@ -1,0 +1,1 @@
+"""Pure torch networks: the two stages, the table that names them, model folders on disk."""

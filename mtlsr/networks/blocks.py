@@ -1,0 +1,63 @@
+"""Pieces that several networks share."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ResidualUnit(nn.Module):
+    """x + conv(ReLU(conv(x))), without normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921).
+
+    The second convolution starts small, so that a deep chain starts near the identity and a high
+    learning rate is safe from the first step (Fixup, Zhang et al. 2019, arXiv:1901.09321).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.expand = nn.Conv2d(channels, channels, 3, padding=1)
+        self.project = nn.Conv2d(channels, channels, 3, padding=1)
+        for convolution, gain in ((self.expand, 1.0), (self.project, 0.1)):
+            nn.init.kaiming_normal_(convolution.weight)
+            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+            with torch.no_grad():
+                convolution.weight.mul_(gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.project(F.relu(self.expand(x)))
+
+
+class Modulation(nn.Module):
+    """Scale and shift every channel by what the realism vector says.
+
+    y = x · (1 + γ(v)) + β(v), with γ and β linear (FiLM, Perez et al. 2018, arXiv:1709.07871).
+    It starts as the identity.
+    """
+
+    def __init__(self, vector_size: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(vector_size, 2 * channels)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        scale, shift = self.linear(vector)[..., None, None].chunk(2, dim=1)
+        return torch.addcmul(x + shift, x, scale)
+
+
+def crop_like(x: Tensor, reference: Tensor) -> Tensor:
+    """Cut `x` at the bottom and right to the height and width of `reference`.
+
+    Halving an odd size rounds up; doubling it again gives one row too many.
+    """
+    return x[..., : reference.shape[-2], : reference.shape[-1]]
+
+
+def centred(image: Tensor) -> Tensor:
+    """Shift an image from [0, 1] to [-0.5, 0.5], where zero padding means grey, not black."""
+    return image - 0.5
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse a size below `least` with a sentence (ValueError)."""
+    if value < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}.")

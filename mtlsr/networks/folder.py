@@ -1,0 +1,68 @@
+"""A model on disk: `config.json` (plain values) beside `model.safetensors` (weights).
+
+Nothing in the folder is executed: the configuration can only name networks of the table.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from mtlsr.errors import UserError
+from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.table import build_pair
+
+FORMAT = 1
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+
+
+class ModelError(UserError):
+    """A model folder that cannot be used, and why."""
+
+
+def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
+    """Write `model` to `folder`, each file complete or not at all.
+
+    Args:
+        folder: Created when missing.
+        model: A `SuperResolver` in training form.
+        architecture: The arguments of `build_pair`, plain values only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        config = Path(scratch, CONFIG)
+        config.write_text(json.dumps({"format": FORMAT, **architecture}, indent=2) + "\n")
+        save_file(weights, Path(scratch, WEIGHTS))
+        os.replace(Path(scratch, WEIGHTS), folder / WEIGHTS)
+        os.replace(config, folder / CONFIG)
+
+
+def load_model(folder: Path) -> tuple[SuperResolver, dict[str, Any]]:
+    """Read the model in `folder`: the network with its weights, and its architecture.
+
+    Raises:
+        ModelError: The folder is missing, incomplete, damaged or of another format.
+    """
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ModelError(f"{str(folder)!r} is no model folder: it has no {name}.")
+    try:
+        architecture = json.loads((folder / CONFIG).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{str(folder / CONFIG)!r} is not JSON: {error}.") from error
+    if not isinstance(architecture, dict) or architecture.pop("format", None) != FORMAT:
+        raise ModelError(f"{str(folder / CONFIG)!r} is not a model of format {FORMAT}.")
+    try:
+        model = build_pair(**architecture)
+        model.load_state_dict(load_file(folder / WEIGHTS))
+    except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{str(folder)!r} cannot be loaded: {reason}") from error
+    return model, architecture

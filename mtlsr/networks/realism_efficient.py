@@ -1,0 +1,104 @@
+"""Stage 1 for small budgets: residual units without normalisation, most work at full size.
+
+Normalisation costs time and accuracy in super-resolution (EDSR, Lim et al. 2017), and a narrow
+first block keeps the style term, which runs it on high-resolution images, cheap.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtlsr.networks.base import FirstBlock, RealismNet
+from mtlsr.networks.blocks import ResidualUnit, centred, check_at_least, crop_like
+from mtlsr.networks.outputs import RealismOutput
+
+
+class EfficientFirstBlock(FirstBlock):
+    """Stem convolution and the first residual block, at full size."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 3, padding=1)
+        self.block = ResidualUnit(channels)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.block(self.stem(centred(image)))
+
+    def anchored(self) -> dict[str, Tensor]:
+        return {"expand": self.block.expand.weight, "project": self.block.project.weight}
+
+
+class EfficientRealism(RealismNet):
+    """Residual trunk at several scales.
+
+    Args:
+        vector_size: Length V of the realism vector.
+        first: Channels of the first block.
+        widths: Channels at full, half, quarter ... size.
+        units: Residual units at each of those sizes.
+    """
+
+    def __init__(
+        self,
+        vector_size: int,
+        first: int = 16,
+        widths: Sequence[int] = (32, 32),
+        units: Sequence[int] = (1, 1),
+    ) -> None:
+        super().__init__()
+        if len(widths) != len(units) or not widths:
+            raise ValueError(
+                f"widths {list(widths)} and units {list(units)} must be of one length, at least 1."
+            )
+        check_at_least("vector_size", vector_size, 1)
+        self.channels = tuple(widths)
+        self.vector_size = vector_size
+        self.first_block = EfficientFirstBlock(first)
+        entries = [nn.Conv2d(first, widths[0], 3, padding=1)]
+        for above, below in zip(widths, widths[1:], strict=False):
+            entries.append(nn.Conv2d(above, below, 3, stride=2, padding=1))
+        self.entries = nn.ModuleList(entries)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
+            for width, count in zip(widths, units, strict=True)
+        )
+        self.merge = nn.ModuleList(nn.Conv2d(width, widths[0], 1) for width in widths[1:])
+        self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
+        hidden = 2 * sum(widths)
+        self.head = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, vector_size)
+        )
+        # The image itself is the first guess of the clean image, and "clean" that of the vector.
+        for last in (self.restore, self.head[-1]):
+            nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+            with torch.no_grad():
+                last.weight.mul_(0.1)  # type: ignore[operator, union-attr]
+
+    def forward(self, lr: Tensor) -> RealismOutput:
+        first = self.first_block(lr)
+        features: list[Tensor] = []
+        x = first
+        for entry, block in zip(self.entries, self.blocks, strict=True):
+            x = block(entry(x))
+            features.append(x)
+        merged = features[0]
+        for level, (convolution, below) in enumerate(
+            zip(self.merge, features[1:], strict=True), start=1
+        ):
+            coarse = F.interpolate(convolution(below), scale_factor=2**level, mode="nearest")
+            merged = merged + crop_like(coarse, merged)
+        return RealismOutput(
+            features=tuple(features),
+            first_block=first,
+            vector=self.head(_statistics(features)),
+            reconstruction=lr + self.restore(F.relu(merged)),
+        )
+
+
+def _statistics(features: Sequence[Tensor]) -> Tensor:
+    """Mean and mean magnitude of every channel: (N, 2·ΣC). Noise and blur show in the second."""
+    means = [x.float().mean(dim=(-2, -1)) for x in features]
+    magnitudes = [x.float().abs().mean(dim=(-2, -1)) for x in features]
+    return torch.cat(means + magnitudes, dim=1)

@@ -1,0 +1,83 @@
+"""Stage 2 for small budgets: a UNet over stage 1's features that works at low-resolution size.
+
+All convolutions run before the enlargement, which sub-pixel shuffling does at the end (ESPCN,
+Shi et al. 2016, arXiv:1609.05158), and only what bicubic interpolation misses is learnt.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtlsr.data.resize import resize
+from mtlsr.networks.base import RestorationNet
+from mtlsr.networks.blocks import Modulation, ResidualUnit, check_at_least, crop_like
+from mtlsr.networks.outputs import RealismOutput, RestorationOutput
+
+
+class EfficientRestoration(RestorationNet):
+    """UNet decoder over the multi-scale features of stage 1.
+
+    Args:
+        channels: Channels of stage 1's features; the widths of this network too.
+        vector_size: Length V of the realism vector.
+        scale: Enlargement, 2, 3 or 4.
+        structure_channels: Channels K of the structure map.
+        units: Residual units at each size, from full size down.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        vector_size: int,
+        scale: int,
+        structure_channels: int,
+        units: Sequence[int] = (3, 1),
+    ) -> None:
+        super().__init__()
+        if len(units) != len(channels):
+            raise ValueError(
+                f"units {list(units)} must name one number for each of stage 1's "
+                f"{len(channels)} sizes."
+            )
+        check_at_least("structure_channels", structure_channels, 1)
+        self.scale = scale
+        self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
+        self.bodies = nn.ModuleList(
+            nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
+            for width, count in zip(channels, units, strict=True)
+        )
+        pairs = list(zip(channels, channels[1:], strict=False))
+        self.skips = nn.ModuleList(nn.Conv2d(above, above, 1) for above, _ in pairs)
+        self.rises = nn.ModuleList(nn.Conv2d(below, 4 * above, 1) for above, below in pairs)
+        area = scale * scale
+        self.structure = nn.Conv2d(channels[0], structure_channels * area, 3, padding=1)
+        self.texture = nn.Conv2d(channels[0], 3 * area, 3, padding=1)
+        self.fuse = nn.Conv2d(structure_channels * area, 3 * area, 1, bias=False)
+        for head in (self.structure, self.texture, self.fuse):
+            if head.bias is not None:
+                nn.init.zeros_(head.bias)
+            with torch.no_grad():
+                head.weight.mul_(0.1)
+
+    def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
+        levels = [
+            modulation(x, realism.vector)
+            for modulation, x in zip(self.modulations, realism.features, strict=True)
+        ]
+        x = self.bodies[-1](levels[-1])
+        for level in reversed(range(len(levels) - 1)):
+            risen = F.pixel_shuffle(self.rises[level](x), 2)
+            x = self.skips[level](levels[level]) + crop_like(risen, levels[level])
+            x = self.bodies[level](x)
+        structure = self.structure(x)
+        texture = F.pixel_shuffle(self.texture(x), self.scale)
+        share = F.pixel_shuffle(self.fuse(structure), self.scale)
+        height, width = lr.shape[-2:]
+        base = resize(lr, (height * self.scale, width * self.scale))
+        return RestorationOutput(
+            structure=F.pixel_shuffle(structure, self.scale),
+            texture=texture,
+            sr=base + texture + share,
+        )

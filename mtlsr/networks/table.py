@@ -1,0 +1,93 @@
+"""Every network by name, in one explicit table; users add theirs by an entry point.
+
+A package offers networks under the entry-point groups `mtlsr.realism` and `mtlsr.restoration`; each
+entry is a class that takes what `build_pair` gives it (see CONTRIBUTING.md).
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from mtlsr.networks.base import RealismNet, RestorationNet, SuperResolver
+from mtlsr.networks.realism_efficient import EfficientRealism
+from mtlsr.networks.realism_seed import SeedRealism
+from mtlsr.networks.restoration_efficient import EfficientRestoration
+from mtlsr.networks.restoration_seed import SeedRestoration
+
+SCALES = (2, 3, 4)
+
+REALISM: dict[str, Callable[..., RealismNet]] = {
+    "efficient": EfficientRealism,
+    "seed": SeedRealism,
+}
+RESTORATION: dict[str, Callable[..., RestorationNet]] = {
+    "efficient": EfficientRestoration,
+    "seed": SeedRestoration,
+}
+
+
+def build_pair(
+    realism: Mapping[str, Any],
+    restoration: Mapping[str, Any],
+    *,
+    scale: int,
+    vector_size: int,
+    structure_channels: int,
+) -> SuperResolver:
+    """Build both networks from plain values.
+
+    Args:
+        realism: `name` in `REALISM` and that network's own options.
+        restoration: `name` in `RESTORATION` and that network's own options.
+        scale: Enlargement, one of `SCALES`.
+        vector_size: Length of the realism vector.
+        structure_channels: Channels of the structure map.
+
+    Raises:
+        ValueError: An unknown name or option, or a value that the network refuses.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale is {scale!r}; the networks enlarge by {_or(SCALES)}.")
+    stage1 = _build("backbone.realism", REALISM, "mtlsr.realism", realism, vector_size=vector_size)
+    stage2 = _build(
+        "backbone.restoration",
+        RESTORATION,
+        "mtlsr.restoration",
+        restoration,
+        channels=stage1.channels,
+        vector_size=vector_size,
+        scale=scale,
+        structure_channels=structure_channels,
+    )
+    return SuperResolver(stage1, stage2)
+
+
+def _build(
+    key: str,
+    table: Mapping[str, Callable[..., Any]],
+    group: str,
+    options: Mapping[str, Any],
+    **given: Any,
+) -> Any:
+    known = dict(table) | {point.name: point.load for point in entry_points(group=group)}
+    name = options.get("name")
+    if name not in known:
+        raise ValueError(f"{key}.name is {name!r}; known are {', '.join(sorted(known))}.")
+    network = table[name] if name in table else known[name]()
+    own = {option: value for option, value in options.items() if option != "name"}
+    allowed = set(inspect.signature(network).parameters) - set(given)
+    for option in own:
+        if option not in allowed:
+            raise ValueError(
+                f"{key}.{option} is not an option of {name!r}; "
+                f"it takes {', '.join(sorted(allowed)) or 'none'}."
+            )
+    try:
+        return network(**given, **own)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def _or(values: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, values[:-1]))} or {values[-1]}"

@@ -1,0 +1,1 @@
+"""The objective, one file a term: λ1 smoothness, λ2 realism, λ3 structure, λ4 anchor."""

@@ -1,0 +1,89 @@
+"""λ2, realism and style.
+
+Stage 1 learns realism from a generator that knows how it degraded each image. Stage 2 is judged in
+the feature space of stage 1's first block: two images of one style have equal feature statistics.
+"""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Statistic = Literal["gram", "mean_std"]
+
+
+class DegradationTerm(nn.Module):
+    """Stage 1's λ2: mean squared error between realism vector and true degradation, both (N, V)."""
+
+    def forward(self, vector: Tensor, degradation: Tensor) -> Tensor:
+        return F.mse_loss(vector.float(), degradation.float())
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C), in float32.
+
+    It does not see where a pixel stands, so it describes style (Gatys et al. 2016,
+    arXiv:1508.06576); the division makes it independent of the patch size.
+    """
+    flat = features.float().flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[-1]
+
+
+def mean_std(features: Tensor) -> Tensor:
+    """Mean and standard deviation of every channel of (N, C, H, W): shape (N, 2, C), in float32.
+
+    The statistics of AdaIN (Huang and Belongie 2017, arXiv:1703.06868).
+    """
+    flat = features.float().flatten(2)
+    # The small constant keeps the gradient of a constant channel finite.
+    deviation = (flat.var(dim=-1, correction=0) + 1e-8).sqrt()
+    return torch.stack([flat.mean(dim=-1), deviation], dim=1)
+
+
+_STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram, "mean_std": mean_std}
+
+
+def style_distance(features: Tensor, target: Tensor, statistic: Statistic = "gram") -> Tensor:
+    """Mean squared difference of the statistics of two sets of maps, image by image: a scalar."""
+    describe = _STATISTICS[statistic]
+    return F.mse_loss(describe(features), describe(target))
+
+
+class StyleTerm(nn.Module):
+    """Stage 2's λ2: style distance of `sr` from HR, judged by stage 1's frozen first block.
+
+    The statistic is taken per image over a centred window. Patches lie at random places, so a
+    window of them is as good a sample as the patch, and the judge works on high-resolution images,
+    where every pixel costs s² times what it costs the networks.
+
+    Args:
+        statistic: `gram` or `mean_std`.
+        window: Side of the window in pixels of HR; 0 takes all.
+    """
+
+    def __init__(self, statistic: Statistic = "gram", window: int = 0) -> None:
+        super().__init__()
+        if statistic not in get_args(Statistic):
+            raise ValueError(
+                f"statistic is {statistic!r}; it is one of {', '.join(get_args(Statistic))}."
+            )
+        if window < 0:
+            raise ValueError(f"window is {window}; it is a number of pixels, or 0 for all.")
+        self.statistic: Statistic = statistic
+        self.window = window
+
+    def forward(self, sr: Tensor, hr: Tensor, judge: nn.Module) -> Tensor:
+        with torch.no_grad():
+            target = judge(centre(hr, self.window))
+        return style_distance(judge(centre(sr, self.window)), target, self.statistic)
+
+
+def centre(images: Tensor, window: int) -> Tensor:
+    """Cut the central `window` × `window` pixels of (N, C, H, W); 0 or a larger side cuts nothing."""
+    height, width = images.shape[-2:]
+    if not window or window >= min(height, width):
+        return images
+    top, left = (height - window) // 2, (width - window) // 2
+    return images[..., top : top + window, left : left + window]

@@ -1,0 +1,85 @@
+"""λ1, smoothness: the output must be close to the original."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mtlsr.data.resize import resize
+
+Distance = Literal["mse", "l1", "charbonnier"]
+
+EPSILON = 1e-3
+"""Where Charbonnier turns from quadratic to linear, in units of intensity (1 = white)."""
+
+
+def charbonnier(estimate: Tensor, target: Tensor) -> Tensor:
+    """Mean of √((a - b)² + ε²) - ε: L1 with a smooth, zero minimum.
+
+    Charbonnier et al. 1994; ε = 1e-3 as in LapSRN (Lai et al. 2017, arXiv:1704.03915).
+    """
+    return ((estimate - target).square() + EPSILON**2).sqrt().mean() - EPSILON
+
+
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mse": F.mse_loss,
+    "l1": F.l1_loss,
+    "charbonnier": charbonnier,
+}
+
+
+def distance(estimate: Tensor, target: Tensor, kind: Distance = "l1") -> Tensor:
+    """Mean distance between two tensors of one shape: a scalar, 0 when they are equal."""
+    return _DISTANCES[kind](estimate, target)
+
+
+class ReconstructionTerm(nn.Module):
+    """Stage 1's λ1: d(y, ŷ), clean low-resolution image against `reconstruction`.
+
+    Args:
+        kind: The distance d.
+    """
+
+    def __init__(self, kind: Distance = "l1") -> None:
+        super().__init__()
+        self.kind = _checked(kind)
+
+    def forward(self, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
+        return distance(reconstruction, lr_clean, self.kind)
+
+
+class SmoothnessTerm(nn.Module):
+    """Stage 2's λ1: d(HR, sr) + a · d(y, ŷ) + b · d(y, sr↓).
+
+    y is the clean low-resolution image, ŷ its `reconstruction`, sr↓ the output brought back to low
+    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1].
+
+    Args:
+        kind: The distance d.
+        reconstruction: Inner weight a.
+        consistency: Inner weight b.
+    """
+
+    def __init__(
+        self, kind: Distance = "l1", reconstruction: float = 0.0, consistency: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.kind = _checked(kind)
+        self.reconstruction = reconstruction
+        self.consistency = consistency
+
+    def forward(self, sr: Tensor, hr: Tensor, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
+        total = distance(sr, hr, self.kind)
+        if self.reconstruction:
+            total = total + self.reconstruction * distance(reconstruction, lr_clean, self.kind)
+        if self.consistency:
+            size = (lr_clean.shape[-2], lr_clean.shape[-1])
+            total = total + self.consistency * distance(resize(sr, size), lr_clean, self.kind)
+        return total
+
+
+def _checked(kind: Distance) -> Distance:
+    if kind not in get_args(Distance):
+        raise ValueError(f"distance is {kind!r}; it is one of {', '.join(get_args(Distance))}.")
+    return kind

@@ -1,0 +1,1 @@
+"""One run's life: configuration, manifest, training, tracking, results."""

@@ -1,0 +1,30 @@
+"""Averaged weights: what is validated and kept is the moving average of what is trained."""
+
+from typing import Any
+
+import torch
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
+
+
+class AveragedWeights(WeightAveraging):
+    """Exponential moving average of the weights (Polyak and Juditsky 1992).
+
+    The decay at step n is min(decay, (1 + n) / (10 + n)), so that the average leaves the random
+    first weights quickly. All tensors are updated in one foreach operation; buffers (statistics of
+    batch normalisation) are those of the trained network.
+
+    Args:
+        decay: Of the average, in [0, 1[.
+    """
+
+    def __init__(self, decay: float) -> None:
+        super().__init__(use_buffers=False, multi_avg_fn=self._average)
+        self.decay = decay
+
+    def _average(self, averages: Any, weights: Any, count: Tensor | int) -> None:
+        # The callback's own counter is a plain number that checkpoints keep; reading `count` from
+        # a GPU would make the CPU wait for it.
+        step = self._latest_update_step
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(averages, weights, 1 - decay)

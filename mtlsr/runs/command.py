@@ -1,0 +1,124 @@
+"""From a command line to a call: compose, check, run; a user's error is one line and exit code 1."""
+
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from mtlsr.errors import UserError
+from mtlsr.runs.schema import check_ranges, register
+
+PATHS = {
+    "cache", "dataset.root", "dataset.val_root", "folder", "init", "input", "model", "output",
+    "resume", "stage1",
+}  # fmt: skip
+"""Keys whose values are paths: they may hold any character."""
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """The user or the system asked the run to stop, and it did, with all its work saved."""
+
+
+def conf_folder() -> Path:
+    """Where `conf/` is: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def execute(
+    command: str,
+    run: Callable[[DictConfig], object],
+    check: Callable[[DictConfig], object] = lambda cfg: None,
+) -> None:
+    """Serve `python -m mtlsr.<command>`.
+
+    Args:
+        command: Name of the configuration in `conf/`.
+        run: Does the work. A folder exists by then.
+        check: Looks whether the work can be done, for every job of a sweep, before the first one
+            starts and before anything is written; raises ValueError or OSError where it cannot.
+    """
+    register()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
+    sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
+    codes: list[int] = []
+
+    def job(cfg: DictConfig) -> object:
+        try:
+            return run(cfg)
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            codes.append(INTERRUPTED)
+        except (UserError, OSError) as error:
+            codes.append(_complain(error))
+        except Exception:
+            traceback.print_exc()
+            codes.append(FAILED)
+        return None
+
+    try:
+        for overrides in _jobs(sys.argv[1:]):
+            _check(command, overrides, check)
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)()
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+        codes.append(_complain(error))
+    if codes:
+        sys.exit(max(codes))
+
+
+def quoted(argument: str, arguments: list[str]) -> str:
+    """Quote the value of a path, so that Hydra's grammar leaves its characters alone."""
+    key, equals, value = argument.partition("=")
+    plain = re.fullmatch(r"[\w./\\:+~-]*", value) and value.isascii() and ":" not in value
+    sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
+    if not equals or key not in PATHS or plain or sweeps or value[:1] in ("'", '"', "$"):
+        return argument
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def _jobs(arguments: list[str]) -> Iterator[list[str]]:
+    """The overrides of each job that this command line starts; none where it only asks for help."""
+    args = get_args_parser().parse_args(arguments)
+    if args.help or args.hydra_help or args.cfg or args.info:
+        return
+    if args.shell_completion:
+        return
+    if not args.multirun:
+        yield args.overrides
+        return
+    overrides = OverridesParser.create().parse_overrides(args.overrides)
+    for batch in BasicSweeper.split_arguments(overrides, None):
+        yield from batch
+
+
+def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> None:
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3", job_name=command):
+        cfg = hydra.compose(command, overrides)
+    check_ranges(cfg)
+    check(cfg)
+
+
+def _complain(error: Exception) -> int:
+    """Print an error as one line."""
+    causes = [str(error)]
+    if isinstance(error, HydraException) and error.__cause__ is not None:
+        causes.append(str(error.__cause__))
+    lines = [line.strip() for line in "\n".join(causes).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("object_type=", "Set the env"))]
+    print("mtlsr: " + "; ".join(dict.fromkeys(kept)), file=sys.stderr)
+    return FAILED

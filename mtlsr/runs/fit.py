@@ -1,0 +1,78 @@
+"""One stage of training under Lightning: callbacks, checkpoints, the fit itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from mtlsr.data.datasets import Dataset
+from mtlsr.runs import build
+from mtlsr.runs.averaging import AveragedWeights
+from mtlsr.runs.build import StageName
+from mtlsr.runs.interruption import StopOnSignal
+from mtlsr.runs.progress import StageProgress
+from mtlsr.stages.base import Stage
+
+MONITORED = {"realism": "realism/val/psnr_rgb", "restoration": "restoration/val/psnr_y"}
+
+
+def checkpoint(folder: Path, stage: StageName) -> Path:
+    """Where a stage's newest state is."""
+    return folder / "checkpoints" / stage / "last.ckpt"
+
+
+def fit(
+    cfg: DictConfig,
+    stage: Stage,
+    name: StageName,
+    files: Dataset,
+    folder: Path,
+    loggers: list[Logger],
+    progress: StageProgress,
+) -> pl.Trainer:
+    """Train a stage to its last step, from its checkpoint where there is one.
+
+    Afterwards the stage's network holds the averaged weights, and best.ckpt (highest validation
+    PSNR) and last.ckpt stand in the run's folder.
+    """
+    last = checkpoint(folder, name)
+    resumed = last if last.is_file() else None
+    start = saved_step(last) if resumed else 0
+    validated = cfg.schedule[name].validations > 0 and bool(files.val)
+    callbacks: list[Any] = [
+        progress,
+        StopOnSignal(last, f"Go on with: python -m mtlsr.train resume={folder}"),
+    ]
+    if cfg.schedule[name].averaging > 0:
+        callbacks.insert(0, AveragedWeights(cfg.schedule[name].averaging))
+    if validated:
+        callbacks.append(
+            ModelCheckpoint(
+                dirpath=last.parent,
+                filename="best",
+                monitor=MONITORED[name],
+                mode="max",
+                save_last=True,
+                enable_version_counter=False,
+            )
+        )
+    trainer = build.trainer(
+        cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks
+    )
+    loader = build.loader(
+        cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
+    )
+    validation = build.validation_loader(cfg, name, files) if validated else None
+    trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
+    if not validated:
+        trainer.save_checkpoint(last)
+    return trainer
+
+
+def saved_step(path: Path) -> int:
+    """The number of optimiser steps that a checkpoint has behind it."""
+    return int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])

@@ -1,0 +1,212 @@
+"""What happens around training: what a run starts from, its record, its results."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from rich.console import Console
+
+from mtlsr.data.datasets import Dataset
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.networks.folder import load_model, save_model
+from mtlsr.runs import build, pictures
+from mtlsr.runs.command import Interrupted
+from mtlsr.runs.fit import checkpoint
+from mtlsr.runs.manifest import NAME, Manifest, read_manifest
+from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.results import bicubic, evaluate, network
+from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.tracking import log_panels
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """The composed configuration as plain containers."""
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+
+
+def settled(cfg: DictConfig) -> DictConfig:
+    """The configuration to run: that of the run folder when one is resumed. Sets seed and threads."""
+    if cfg.resume is not None:
+        stored = OmegaConf.create(read_manifest(cfg.resume, "resume")["config"])
+        cfg = OmegaConf.merge(cfg, stored, {"folder": str(cfg.resume), "resume": cfg.resume})  # type: ignore[assignment]
+    if cfg.trainer.threads is not None:
+        torch.set_num_threads(cfg.trainer.threads)
+    pl.seed_everything(cfg.seed, verbose=False)
+    return cfg
+
+
+def start_weights(cfg: DictConfig, model: SuperResolver) -> FirstBlock:
+    """Load what the run starts from into `model`; return the first block that judges and anchors.
+
+    That is stage 1's own as it stands when training starts: from `stage1`, from `init`, or, trained
+    from scratch, the random one, which no term of weight > 0 may then use.
+
+    Raises:
+        ConfigError: Another scale or backbone, or a folder without what is needed.
+    """
+    if cfg.init is not None:
+        folder = model_folder(cfg.init)
+        found, architecture = load_model(folder)
+        if architecture != build.architecture(cfg):
+            raise ConfigError(
+                f"init={cfg.init} holds {_summary(architecture)}; "
+                f"this run trains {_summary(build.architecture(cfg))}."
+            )
+        model.load_state_dict(found.state_dict())
+    if cfg.stage1 is not None:
+        config = read_manifest(cfg.stage1, "stage1")["config"]
+        for key, theirs, ours in (
+            ("scale", config["scale"], cfg.scale),
+            ("backbone.realism", config["backbone"]["realism"], dict(cfg.backbone.realism)),
+        ):
+            if theirs != ours:
+                raise ConfigError(f"stage1={cfg.stage1} has {key} {theirs}; this run has {ours}.")
+        path = checkpoint(Path(cfg.stage1), "realism")
+        if not path.is_file():
+            raise ConfigError(f"stage1={cfg.stage1} holds no finished stage 1: no {path.name}.")
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        prefix = "network."
+        model.realism.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        )
+    return model.realism.first_block
+
+
+def check(cfg: DictConfig) -> None:
+    """Build all that a run needs and look whether it fits, without writing to the run's folder."""
+    from mtlsr.runs.schema import check_ranges
+
+    if cfg.resume is not None:
+        read_manifest(cfg.resume, "resume")
+        return
+    for stage in cfg.stages:
+        if stage not in build.STAGES:
+            raise ConfigError(f"stages holds {stage!r}; they are {', '.join(build.STAGES)}.")
+    if not cfg.stages:
+        raise ConfigError(f"stages is empty; choose from {', '.join(build.STAGES)}.")
+    if "realism" in cfg.stages and cfg.stage1 is not None:
+        raise ConfigError("stage1 is given, so stages must be [restoration].")
+    scratch = "realism" not in cfg.stages and cfg.stage1 is None and cfg.init is None
+    if scratch and (cfg.loss.lambda2 > 0 or cfg.loss.lambda4 > 0):
+        raise ConfigError(
+            f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but without"
+            " a stage 1 nothing judges or anchors: set both to 0 (experiment=joint) or give stage1."
+        )
+    check_ranges(cfg)
+    start_weights(cfg, build.networks(cfg))
+    files = build.dataset(cfg)
+    for stage in cfg.stages:
+        build.objective(cfg, stage)
+        build.samples(cfg, stage, files)
+        if files.val and cfg.schedule[stage].validations:
+            build.validation_loader(cfg, stage, files)
+    _check_writable(cfg)
+
+
+def _check_writable(cfg: DictConfig) -> None:
+    """Look whether the run's folder, or the first existing one above it, takes files."""
+    folder = Path("outputs") if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder)
+    while not folder.exists():
+        folder = folder.parent if folder.parent != folder else Path()
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{str(folder.resolve())!r} cannot be written ({error.strerror}); the run's folder goes "
+            "there: choose another with hydra.run.dir=<folder>."
+        ) from error
+
+
+@contextmanager
+def recorded(cfg: DictConfig, folder: Path) -> Iterator[Manifest]:
+    """The run's manifest, with how it ended: done, failed or interrupted."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(folder, plain(cfg))
+    if cfg.stage1 is not None:
+        lineage = read_manifest(cfg.stage1, "stage1")
+        manifest.write(stage1={key: lineage.get(key) for key in ("commit", "seed", "data")})
+    try:
+        yield manifest
+    except Interrupted:
+        manifest.write(status="interrupted")
+        raise
+    except BaseException as error:
+        manifest.write(status="failed", error=f"{type(error).__name__}: {error}")
+        raise
+    manifest.write(status="done")
+
+
+def progress(cfg: DictConfig) -> StageProgress:
+    """The display of this run's stages."""
+    steps = {stage: cfg.schedule[stage].steps for stage in build.STAGES if stage in cfg.stages}
+    return StageProgress(steps, shown=cfg.trainer.progress)
+
+
+@rank_zero_only
+def publish(
+    cfg: DictConfig,
+    folder: Path,
+    model: SuperResolver,
+    files: Dataset,
+    loggers: list[Logger],
+    device: torch.device,
+) -> None:
+    """Save the model, measure it on held-out photographs, draw pictures, say what comes next."""
+    console = Console()
+    if "restoration" not in cfg.stages:
+        console.print(
+            f"Stage 1 is trained. Go on with:\n"
+            f"  python -m mtlsr.train 'stages=[restoration]' stage1={folder}"
+        )
+        return
+    model.eval()
+    save_model(folder / "model", model, build.architecture(cfg))
+    sets = [
+        files.evaluation(split, cfg.scale)  # type: ignore[arg-type]
+        for split in ("test", "val")
+        if getattr(files, split)
+    ]
+    if not sets:
+        console.print("No held-out photographs: nothing to measure.")
+        return
+    names = {"bicubic": bicubic(cfg.scale), "mtlsr": network(model, device)}
+    results = evaluate(sets, names, Protocol.preset("literature", cfg.scale))
+    results.write(folder)
+    rows = []
+    for images in sets:
+        for pair in list(images)[:8]:
+            stem = Path(pair.name).stem
+            versions = pictures.versions(model, pair, device)
+            pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
+            insights = pictures.insights(model, pair, device)
+            pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
+            rows.append((stem, versions))
+    log_panels(loggers, rows)
+    results.print()
+    console.print(f"Everything is in [bold]{folder}[/bold]. Next:", highlight=False)
+    shown = os.path.relpath(folder) if Path(folder).is_absolute() else folder
+    console.print(f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>")
+    console.print("  python -m mtlsr.train -m loss.lambda2=0.1,0.5", highlight=False)
+
+
+def model_folder(path: str | Path) -> Path:
+    """The model folder that a run folder or a model folder means."""
+    folder = Path(path)
+    return folder / "model" if (folder / NAME).is_file() else folder
+
+
+def _summary(architecture: dict[str, Any]) -> str:
+    return (
+        f"{architecture['realism'].get('name')}/{architecture['restoration'].get('name')} "
+        f"×{architecture['scale']} {architecture}"
+    )

@@ -1,0 +1,126 @@
+"""manifest.json: what a run was made of, so that it can be explained and rebuilt."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtlsr.runs.schema import ConfigError
+
+NAME = "manifest.json"
+PACKAGES = (
+    "mtlsr", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb",
+    "kornia", "albumentations", "numpy", "opencv-python-headless", "pillow", "safetensors",
+)  # fmt: skip
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON completely or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+    os.replace(file.name, path)
+
+
+def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
+    """The manifest of a run folder that `key` of the configuration names.
+
+    Raises:
+        ConfigError: The folder holds none.
+    """
+    path = Path(folder) / NAME
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{key} is {str(folder)!r}, which is no run folder: no {NAME}.") from error
+
+
+class Manifest:
+    """The manifest of a run, written anew whenever something becomes known.
+
+    Args:
+        folder: The run's folder.
+        config: The composed configuration as plain values.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+        self.path = folder / NAME
+        self.values: dict[str, Any] = {
+            "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "seed": config.get("seed"),
+            "commit": _git("rev-parse", "HEAD"),
+            "diff": _git("diff", "HEAD"),
+            "versions": {"python": platform.python_version(), **_versions()},
+            "hardware": _hardware(),
+            "config": config,
+            "seconds": {},
+        }
+        if self.path.exists():
+            earlier = json.loads(self.path.read_text())
+            self.values["seconds"] = earlier.get("seconds", {})
+            self.values["resumed"] = [*earlier.get("resumed", []), earlier.get("status")]
+        self.write()
+
+    def write(self, **values: Any) -> None:
+        """Note `values` and write the file."""
+        self.values.update(values)
+        write_json(self.path, self.values)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Note how many seconds the block took."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = self.values["seconds"].get(what, 0) + time.perf_counter() - start
+            self.values["seconds"][what] = round(seconds, 2)
+            self.write()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _hardware() -> dict[str, Any]:
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu": platform.processor() or platform.machine(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    """Ask git about the checkout that this package runs from; None outside of one."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return asked.stdout.strip() if asked.returncode == 0 else None

@@ -1,0 +1,292 @@
+"""The type, the range and the meaning of every plain value in `conf/`.
+
+Hydra refuses a wrong name or type while it composes; `check_ranges` refuses a wrong number. Values
+themselves stand in the YAML files alone.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from mtlsr.errors import UserError
+
+
+class ConfigError(UserError):
+    """A value that cannot be used: its key, the value, what is allowed."""
+
+
+def number(least: float = -math.inf, most: float = math.inf, above: bool = False) -> Any:
+    """A mandatory value within [least, most], or ]least, most] with `above`; never NaN."""
+    return field(default=MISSING, metadata={"least": least, "most": most, "above": above})
+
+
+@dataclass
+class BackboneConfig:
+    """Networks by name, with options of their own."""
+
+    realism: dict[str, Any] = MISSING
+    """Stage 1: `name` in mtlsr/networks/table.py and that network's options."""
+    restoration: dict[str, Any] = MISSING
+    """Stage 2, likewise."""
+
+
+@dataclass
+class SmoothnessConfig:
+    distance: str = MISSING
+    """mse, l1 or charbonnier."""
+    reconstruction: float = number(0)
+    """Inner weight of the clean low-resolution image against its reconstruction."""
+    consistency: float = number(0)
+    """Inner weight of the clean low-resolution image against the output brought back to it."""
+
+
+@dataclass
+class RealismConfig:
+    statistic: str = MISSING
+    """gram or mean_std."""
+    window: int = number(0)
+    """Side of the judged window in pixels of the high-resolution patch; 0 = all of it."""
+
+
+@dataclass
+class StructureConfig:
+    transform: str = MISSING
+    """gradient, corners or identity."""
+
+
+@dataclass
+class StageOneLossConfig:
+    lambda1: float = number(0)
+    lambda2: float = number(0)
+    lambda3: float = number(0)
+
+
+@dataclass
+class LossConfig:
+    """λ1 smoothness + λ2 realism and style + λ3 structure + λ4 anchor, of stage 2."""
+
+    lambda1: float = number(0)
+    lambda2: float = number(0)
+    lambda3: float = number(0)
+    lambda4: float = number(0)
+    smoothness: SmoothnessConfig = MISSING
+    realism: RealismConfig = MISSING
+    structure: StructureConfig = MISSING
+    stage1: StageOneLossConfig = MISSING
+    """Weights of stage 1, which do not follow those of stage 2: a sweep over λ shares stage 1."""
+
+
+@dataclass
+class DatasetConfig:
+    name: str = MISSING
+    """A data set of mtlsr/data/datasets.py."""
+    root: str | None = None
+    """Folder where its files are."""
+    val_root: str | None = None
+    """Folder of validation images; null holds some of `root` out."""
+    holdout: int = number(0)
+    """Images of `root` that are held out when `val_root` is null."""
+
+
+@dataclass
+class GeneratorConfig:
+    """A degradation: the ranges of mtlsr/data/degradation.py."""
+
+    blur: list[float] = MISSING
+    anisotropy: list[float] = MISSING
+    noise: list[float] = MISSING
+    jpeg: list[float] = MISSING
+    resampling: list[float] = MISSING
+    blur_probability: float = number(0, 1)
+    anisotropy_probability: float = number(0, 1)
+    noise_probability: float = number(0, 1)
+    jpeg_probability: float = number(0, 1)
+    resampling_probability: float = number(0, 1)
+    clean_probability: float = number(0, 1)
+
+
+@dataclass
+class DegradationConfig(GeneratorConfig):
+    """Stage 2's degradation, and under `realism` stage 1's generator."""
+
+    realism: GeneratorConfig = MISSING
+
+
+@dataclass
+class StageScheduleConfig:
+    steps: int = number(1)
+    """Optimiser steps."""
+    batch: int = number(1)
+    """Samples a step and process."""
+    patch: int = number(8)
+    """Side of a patch in low-resolution pixels."""
+    lr: float = number(0, above=True)
+    """Highest learning rate."""
+    warmup: float = number(0, 1)
+    """Share of the steps in which the learning rate rises."""
+    final: float = number(0, 1)
+    """Last learning rate as a share of the highest."""
+    betas: list[float] = MISSING
+    """Decay of AdamW's two moving averages."""
+    weight_decay: float = number(0)
+    clip: float = number(0)
+    """Largest norm of the gradient; 0 = no clipping."""
+    averaging: float = number(0, 1)
+    """Decay of the averaged weights; 0 = the last weights are the model."""
+    validations: int = number(0)
+    """Validations, evenly spread; the last one after the last step."""
+
+
+@dataclass
+class ScheduleConfig:
+    realism: StageScheduleConfig = MISSING
+    restoration: StageScheduleConfig = MISSING
+
+
+@dataclass
+class TrainerConfig:
+    """Where and how it computes. Lightning's words where Lightning has one."""
+
+    accelerator: str = MISSING
+    devices: int = number(1)
+    num_nodes: int = number(1)
+    strategy: str = MISSING
+    precision: str = MISSING
+    """Lightning's names, or auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
+    channels_last: bool = MISSING
+    """Memory format of the networks."""
+    deterministic: bool = MISSING
+    threads: int | None = None
+    """CPU threads; null leaves torch's choice."""
+    workers: int = number(0)
+    """Loader processes."""
+    log_every: int = number(1)
+    """Steps between logged values."""
+    progress: bool = MISSING
+    """Whether the progress bar is shown."""
+
+
+@dataclass
+class TrainConfig:
+    name: str = MISSING
+    """Name of the run's folder and of its W&B project's group."""
+    seed: int = number(0, 2**32 - 1)
+    scale: int = MISSING
+    """Enlargement: 2, 3 or 4."""
+    stages: list[str] = MISSING
+    """realism, restoration or both; without realism and without stage1: joint from scratch."""
+    stage1: str | None = None
+    """Run folder whose stage 1 is taken."""
+    freeze_realism: bool = MISSING
+    """Keep stage 1's network fixed in stage 2."""
+    init: str | None = None
+    """Model or run folder whose weights both networks start from."""
+    resume: str | None = None
+    """Run folder that was stopped and goes on."""
+    folder: str = MISSING
+    """The run's folder."""
+    cache: str | None = None
+    """Folder of decoded photographs; null = the user's cache folder."""
+    backbone: BackboneConfig = MISSING
+    loss: LossConfig = MISSING
+    dataset: DatasetConfig = MISSING
+    degradation: DegradationConfig = MISSING
+    schedule: ScheduleConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    logger: dict[str, Any] = MISSING
+    """Loggers by name, each with its `_target_`; metrics.csv is always written."""
+
+
+@dataclass
+class EvaluateConfig:
+    model: str = MISSING
+    """Run folder, model folder, or bicubic."""
+    dataset: DatasetConfig = MISSING
+    split: str = MISSING
+    """test or val."""
+    scale: int = MISSING
+    device: str = MISSING
+    """auto, cpu, cuda ..."""
+    output: str = MISSING
+    """Folder that receives results.json and per_image.csv."""
+
+
+@dataclass
+class PredictConfig:
+    model: str = MISSING
+    """Run folder or model folder."""
+    input: str = MISSING
+    """Image file, or folder of images."""
+    output: str = MISSING
+    """Folder of the enlarged images."""
+    overwrite: bool = MISSING
+    device: str = MISSING
+
+
+@dataclass
+class BenchmarkConfig:
+    part: str = MISSING
+    """step."""
+    repeats: int = number(1)
+    """Interleaved repeats; the median counts."""
+    steps: int = number(1)
+    """Measured steps of each repeat."""
+    output: str = MISSING
+    train: TrainConfig = MISSING
+    """The training that is measured."""
+
+
+SCHEMAS: dict[str, type] = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "benchmark": BenchmarkConfig,
+}
+
+
+def register() -> None:
+    """Make the schemas known to Hydra as `schema/<command>`."""
+    store = ConfigStore.instance()
+    for command, schema in SCHEMAS.items():
+        store.store(group="schema", name=command, node=schema, package="_global_")
+
+
+def check_ranges(cfg: DictConfig) -> None:
+    """Refuse the first number that is out of its range.
+
+    Raises:
+        ConfigError: With the key, the value and what is allowed; also for a missing value.
+    """
+    for key, value, limits in _numbers(cfg, ""):
+        least, most, above = limits["least"], limits["most"], limits["above"]
+        too_low = value <= least if above else value < least
+        if not math.isfinite(value) or too_low or value > most:
+            raise ConfigError(f"{key} is {value}; {_allowed(least, most, above)}.")
+
+
+def _numbers(node: DictConfig, prefix: str) -> Iterator[tuple[str, float, Any]]:
+    schema = OmegaConf.get_type(node)
+    if not is_dataclass(schema):
+        return
+    for entry in fields(schema):
+        key = prefix + entry.name
+        if OmegaConf.is_missing(node, entry.name):
+            raise ConfigError(f"{key} is missing; give it as {key}=...")
+        if OmegaConf.is_interpolation(node, entry.name):
+            continue
+        value = node[entry.name]
+        if isinstance(value, DictConfig):
+            yield from _numbers(value, key + ".")
+        elif "least" in entry.metadata and value is not None:
+            yield key, value, entry.metadata
+
+
+def _allowed(least: float, most: float, above: bool) -> str:
+    lower = f"above {least:g}" if above else f"at least {least:g}"
+    if math.isinf(most):
+        return f"it must be finite and {lower}"
+    return f"it must be {lower} and at most {most:g}"

@@ -1,0 +1,106 @@
+"""What is logged, and where: metrics.csv always, W&B and others by configuration."""
+
+import csv
+import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger, WandbLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from mtlsr.runs import build
+
+
+class MetricsCsv(Logger):
+    """metrics.csv: a row a logged step, a column a value; both stages and later resumes append.
+
+    Lightning's own CSVLogger deletes the file when it is opened again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._columns: list[str] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                self._columns = next(csv.reader(file), [])
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **_: Any) -> None:
+        """Nothing: the configuration stands in .hydra/ and manifest.json."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        row = {"step": step, **{k: v for k, v in metrics.items() if k != "epoch"}}
+        if set(row) - set(self._columns):
+            self._widen([*self._columns, *(name for name in row if name not in self._columns)])
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns).writerow(row)
+
+    def _widen(self, columns: list[str]) -> None:
+        """Rewrite the file with more columns."""
+        rows: list[dict[str, str]] = []
+        if self.path.exists():
+            with self.path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        self._columns = columns
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self.path.parent, suffix=".tmp", newline="", delete=False
+        ) as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        os.replace(file.name, self.path)
+
+
+@contextmanager
+def tracked(cfg: DictConfig, folder: Path, config: dict[str, Any]) -> Iterator[list[Logger]]:
+    """The run's loggers, told the plain configuration, and closed whatever happens.
+
+    W&B keeps one run open a process: if it were not closed, the next job of a sweep would write
+    into it. A run that ends by an exception is marked as failed there.
+    """
+    if str(cfg.logger.get("wandb", {}).get("offline", False)).lower() == "true":
+        os.environ.setdefault("WANDB_SILENT", "true")
+    loggers: list[Logger] = [MetricsCsv(folder / "metrics.csv"), *build.loggers(cfg, folder)]
+    failed = True
+    try:
+        for logger in loggers:
+            logger.log_hyperparams(config)
+        yield loggers
+        failed = False
+    finally:
+        if any(isinstance(logger, WandbLogger) for logger in loggers):
+            import wandb
+
+            wandb.finish(exit_code=int(failed))
+
+
+def log_panels(
+    loggers: Sequence[Logger], rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]]
+) -> None:
+    """Send W&B a table of pictures: a row a photograph, a column a version of it."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger) and rows:
+            import wandb
+
+            columns = list(rows[0][1])
+            data = [
+                [name, *(wandb.Image(pictures[column]) for column in columns)]
+                for name, pictures in rows
+            ]
+            logger.log_table("pictures", columns=["photograph", *columns], data=data)

@@ -1,0 +1,111 @@
+"""What both stages share: optimiser, schedule, and how an objective's terms are logged."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from mtlsr.data.batch import Batch
+from mtlsr.objective.objective import Objective, Valued
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a stage is optimised. Plain values, so that a run can be rebuilt from its folder."""
+
+    steps: int
+    """Optimiser steps."""
+    lr: float
+    """Highest learning rate of AdamW, reached at the end of the warm-up."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate rises from 0."""
+    final: float = 0.0
+    """Learning rate of the last step as a share of `lr`; a cosine leads there."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """Decay of AdamW's two moving averages."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+
+
+def learning_rate_share(step: int, recipe: Recipe) -> float:
+    """Share of `recipe.lr` at optimiser step `step`: linear warm-up, then half a cosine.
+
+    Loshchilov and Hutter 2017, arXiv:1608.03983.
+    """
+    warm = max(1, round(recipe.warmup * recipe.steps))
+    if step < warm:
+        return (step + 1) / warm
+    progress = min(1.0, (step + 1 - warm) / max(1, recipe.steps - warm))
+    return recipe.final + (1 - recipe.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class Stage(pl.LightningModule):
+    """A stage of training: a network, an objective, a recipe.
+
+    Every `trainer.log_every_n_steps` steps each term is logged as it is (`raw`), with its weight
+    and as their product, under the stage's name: `restoration/structure/raw`.
+
+    Args:
+        network: What the optimiser trains.
+        objective: Weighted terms.
+        recipe: How to optimise.
+    """
+
+    stage: str
+    """Name under which everything of this stage is logged and stored."""
+
+    def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
+        super().__init__()
+        self.network = network
+        self.objective = objective
+        self.recipe = recipe
+
+    def evaluate_terms(self, batch: Batch, everything: bool) -> Valued:
+        """Run the network on a batch of floats and value it; see `Objective.forward`."""
+        raise NotImplementedError
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        # Photographs of validation stay as they are: Lightning would take frozen dataclasses apart.
+        return batch.to(device, non_blocking=True) if isinstance(batch, Batch) else batch
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        return batch.floats() if isinstance(batch, Batch) else batch
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        # One call of self.log costs about as much as a small convolution: log seldom.
+        logging = (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        valued = self.evaluate_terms(batch, everything=logging)
+        if logging:
+            self._log(valued)
+        return valued.total
+
+    def configure_optimizers(self) -> Any:
+        optimiser = torch.optim.AdamW(
+            [p for p in self.parameters() if p.requires_grad],
+            lr=self.recipe.lr,
+            betas=self.recipe.betas,
+            weight_decay=self.recipe.weight_decay,
+            fused=True,
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: learning_rate_share(step, self.recipe)
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _log(self, valued: Valued) -> None:
+        values: dict[str, float | Tensor] = {f"{self.stage}/loss": valued.total.detach()}
+        for term, raw in valued.raw.items():
+            weight = valued.weights[term]
+            values[f"{self.stage}/{term}/raw"] = raw.detach()
+            values[f"{self.stage}/{term}/weight"] = weight
+            values[f"{self.stage}/{term}/weighted"] = weight * raw.detach()
+        values[f"{self.stage}/lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
+        self.log_dict(values)

@@ -1,0 +1,84 @@
+"""Stage 2: both networks together restore structure and texture, held by what stage 1 learnt."""
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from mtlsr.data.batch import Batch
+from mtlsr.data.pairs import EvaluationPair
+from mtlsr.inference.upscale import enlarge_uint8
+from mtlsr.metrics.image_metrics import ImageMetrics
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.objective.objective import Objective, Valued
+from mtlsr.stages.base import Recipe, Stage
+
+
+class RestorationStage(Stage):
+    """Train both networks from stage 1's weights.
+
+    Args:
+        network: Both networks, stage 1's weights already in place.
+        objective: Terms over everything that `evaluate_terms` knows.
+        recipe: How to optimise.
+        reference: Stage 1's first block with its averaged weights. A frozen copy is kept, in the
+            checkpoint too: it judges style (λ2) and holds the ideal weights (λ4).
+        freeze_realism: Train stage 2's network alone.
+    """
+
+    stage = "restoration"
+    network: SuperResolver
+
+    def __init__(
+        self,
+        network: SuperResolver,
+        objective: Objective,
+        recipe: Recipe,
+        reference: FirstBlock,
+        freeze_realism: bool = False,
+    ) -> None:
+        super().__init__(network, objective, recipe)
+        self.reference = copy.deepcopy(reference).requires_grad_(False)
+        self.freeze_realism = freeze_realism
+        if freeze_realism:
+            self.network.realism.requires_grad_(False)
+        self.metrics = ImageMetrics(Protocol.preset("literature", network.scale))
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode of what is trained; what is frozen keeps its statistics."""
+        super().train(mode)
+        self.reference.eval()
+        if self.freeze_realism:
+            self.network.realism.eval()
+        return self
+
+    def evaluate_terms(self, batch: Batch, everything: bool = True) -> Valued:
+        realism, restoration = self.network(batch.lr)
+        return self.objective(
+            everything,
+            sr=restoration.sr,
+            hr=batch.hr,
+            structure=restoration.structure,
+            reconstruction=realism.reconstruction,
+            lr_clean=batch.lr_clean,
+            judge=self.reference,
+            weights=self.network.realism.first_block.anchored(),
+            ideal=self.reference.anchored(),
+        )
+
+    def validation_step(self, batch: list[EvaluationPair], batch_idx: int) -> None:
+        for pair in batch:
+            self.metrics.update(self.enlarge(pair), pair.hr)
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self.metrics.compute()
+        for name in ("psnr_y", "ssim_y"):
+            self.log(f"{self.stage}/val/{name}", scores[name], rank_zero_only=True)
+        self.metrics.reset()
+
+    @torch.no_grad()
+    def enlarge(self, pair: EvaluationPair) -> Tensor:
+        """Enlarge a photograph: uint8 (s·h, s·w, 3)."""
+        return enlarge_uint8(self.network, pair.lr, self.device)

@@ -1,0 +1,82 @@
+"""Train super-resolution in two stages: python -m mtlsr.train
+
+Stage 1 learns from low-resolution images alone what makes them realistic. Stage 2 trains it jointly
+with a UNet that restores structure and texture. Then both are measured on held-out photographs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# Heavy imports stand inside the functions: --help and shell completion need none of them.
+
+
+def run(cfg: DictConfig) -> Path:
+    """Train what `cfg` describes and return the run's folder.
+
+    Raises:
+        ValueError: The configuration cannot be trained.
+        Interrupted: The run was stopped; its folder holds all that is needed to go on.
+    """
+    import torch
+
+    from mtlsr.runs import build, life
+    from mtlsr.runs.fit import fit
+    from mtlsr.runs.tracking import tracked
+    from mtlsr.stages.realism import RealismStage
+    from mtlsr.stages.restoration import RestorationStage
+
+    cfg = life.settled(cfg)
+    folder = Path(cfg.folder)
+    files = build.dataset(cfg)
+    model = build.networks(cfg)
+    reference = life.start_weights(cfg, model)
+
+    with life.recorded(cfg, folder) as manifest, tracked(cfg, folder, life.plain(cfg)) as loggers:
+        manifest.write(data=build.samples(cfg, "restoration", files).store.fingerprint)
+        progress = life.progress(cfg)
+
+        if "realism" in cfg.stages:
+            objective, recipe = build.objective(cfg, "realism"), build.recipe(cfg, "realism")
+            stage1 = RealismStage(model.realism, objective, recipe)
+            with manifest.timed("realism"):
+                fit(cfg, stage1, "realism", files, folder, loggers, progress)
+            reference = model.realism.first_block  # from here on a frozen copy judges and anchors
+
+        if "restoration" in cfg.stages:
+            objective, recipe = build.objective(cfg, "restoration"), build.recipe(cfg, "restoration")
+            stage2 = RestorationStage(model, objective, recipe, reference, cfg.freeze_realism)
+            with manifest.timed("restoration"):
+                fit(cfg, stage2, "restoration", files, folder, loggers, progress)
+
+        progress.close()
+        device = build.device(cfg)
+        with manifest.timed("evaluation"), torch.inference_mode():
+            life.publish(cfg, folder, model.to(device), files, loggers, device)
+    return folder
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse what cannot be trained, before anything is written.
+
+    Raises:
+        ValueError, OSError: What is wrong, the value, and what is allowed.
+    """
+    from mtlsr.runs import life
+
+    life.check(cfg)
+
+
+def main() -> None:
+    """Serve the command line."""
+    from mtlsr.runs.command import execute
+
+    execute("train", run, check)
+
+
+if __name__ == "__main__":
+    main()

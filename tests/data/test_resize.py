@@ -1,0 +1,243 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtlsr.data.images import find_images, read_image
+from mtlsr.data.resize import (
+    bicubic_downscale,
+    bicubic_upscale,
+    crop_to_multiple,
+    resampling_matrix,
+    resize,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("MTLSR_SHARED", ROOT.parent / "shared"))
+SIZES = [(12, 6), (12, 4), (12, 3), (6, 12), (5, 20), (7, 10), (10, 7), (1, 4), (4, 1), (9, 9)]
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", ["Set5", "Set14"])
+def test_downscale_reproduces_the_published_files(name: str, scale: int) -> None:
+    folder = SHARED / "data" / "benchmark" / name
+    if not folder.is_dir():
+        pytest.skip(f"the published files are not at {folder} (set MTLSR_SHARED)")
+    for path in find_images(folder / "HR"):
+        hr = crop_to_multiple(read_image(path, grey="keep"), scale)
+        published = read_image(folder / f"LR_x{scale}" / path.name, grey="keep")
+        np.testing.assert_array_equal(bicubic_downscale(hr, scale), published, err_msg=path.name)
+
+
+@pytest.mark.parametrize(("size_in", "size_out"), SIZES)
+def test_rows_sum_to_one(size_in: int, size_out: int) -> None:
+    matrix = resampling_matrix(size_in, size_out)
+    assert matrix.shape == (size_out, size_in)
+    assert matrix.dtype == np.float64
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-14)
+
+
+@pytest.mark.parametrize(("size_in", "size_out"), SIZES)
+def test_matrix_commutes_with_mirroring(size_in: int, size_out: int) -> None:
+    matrix = resampling_matrix(size_in, size_out)
+    np.testing.assert_allclose(matrix[::-1, ::-1], matrix, atol=1e-14)
+
+
+def test_equal_sizes_change_nothing() -> None:
+    np.testing.assert_array_equal(resampling_matrix(9, 9), np.eye(9))
+
+
+@pytest.mark.parametrize(("size_in", "size_out"), [(48, 12), (48, 16), (12, 48), (20, 30)])
+def test_a_straight_ramp_stays_straight_away_from_the_borders(size_in: int, size_out: int) -> None:
+    ratio = size_in / size_out
+    centres = (np.arange(size_out) + 0.5) * ratio - 0.5
+    inside = (centres > 2 * max(ratio, 1)) & (centres < size_in - 1 - 2 * max(ratio, 1))
+    assert inside.sum() >= 4
+    resized = resampling_matrix(size_in, size_out) @ np.arange(size_in)
+    np.testing.assert_allclose(resized[inside], centres[inside], atol=1e-12)
+
+
+def test_upscaling_by_two_has_the_kernels_known_weights() -> None:
+    # h at 1.75, 0.75, 0.25, 1.25 for a = -1/2; a = -3/4 would end with -0.10547
+    row = resampling_matrix(8, 16)[8, 2:6]
+    np.testing.assert_allclose(row, [-0.0234375, 0.2265625, 0.8671875, -0.0703125])
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 5, 8, 16])
+@pytest.mark.parametrize("resample", [bicubic_downscale, bicubic_upscale])
+def test_uint8_passes_are_the_matrix_rounded_twice(resample, scale: int) -> None:
+    image = noise(3 * scale, 2 * scale, 3)
+    down = resample is bicubic_downscale
+    height, width = (3, 2) if down else (3 * scale**2, 2 * scale**2)
+    rows, columns = resampling_matrix(3 * scale, height), resampling_matrix(2 * scale, width)
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        # Float sums miss exact halves by an ulp, which the integers do not: nudge them back.
+        return np.floor(x + 0.5 + 1e-9).clip(0, 255)
+
+    first = rounded(np.einsum("oh,hwc->owc", rows, image.astype(float)))
+    expected = rounded(np.einsum("pw,owc->opc", columns, first))
+    np.testing.assert_array_equal(resample(image, scale), expected)
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 255])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_constants_stay(value: int, scale: int) -> None:
+    image = np.full((12, 24, 3), value, np.uint8)
+    assert (bicubic_downscale(image, scale) == value).all()
+    assert (bicubic_upscale(image, scale) == value).all()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_mirroring_commutes(scale: int) -> None:
+    image = noise(24, 36, 3)
+    for axis in (0, 1):
+        flipped = bicubic_downscale(np.flip(image, axis), scale)
+        np.testing.assert_array_equal(flipped, np.flip(bicubic_downscale(image, scale), axis))
+
+
+def test_height_goes_first() -> None:
+    image = noise(32, 32)
+    other = bicubic_downscale(image.T.copy(), 4).T
+    difference = np.abs(bicubic_downscale(image, 4).astype(int) - other)
+    assert 0 < difference.max() <= 1
+
+
+def test_channels_are_independent_and_grey_is_one_of_them() -> None:
+    image = noise(16, 12, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(
+            bicubic_downscale(image, 4)[..., channel], bicubic_downscale(image[..., channel], 4)
+        )
+
+
+def test_crop_cuts_bottom_and_right() -> None:
+    image = noise(13, 11, 3)
+    np.testing.assert_array_equal(crop_to_multiple(image, 4), image[:12, :8])
+
+
+@pytest.mark.parametrize(
+    ("image", "scale", "message"),
+    [
+        (noise(9, 8), 4, "9x8 cannot be shrunk by 4"),
+        (noise(8, 8).astype(np.float32), 4, "float32"),
+        (torch.zeros(8, 8, dtype=torch.uint8), 4, "uint8"),
+        (noise(1, 8, 8, 3), 4, "shape"),
+        (noise(8), 4, "shape"),
+        (noise(0, 8), 4, "shape"),
+        (noise(8, 8), 0, "scale is 0"),
+        (noise(8, 8), 17, "scale is 17"),
+        (noise(8, 8), 2.0, r"scale is 2\.0"),
+    ],
+)
+def test_refusals_say_what_was_wrong(image, scale, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        bicubic_downscale(image, scale)
+
+
+def test_too_small_to_crop() -> None:
+    with pytest.raises(ValueError, match="3x8 is too small for scale 4"):
+        crop_to_multiple(noise(3, 8), 4)
+
+
+# ---- torch -------------------------------------------------------------------------------------
+
+
+def as_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_torch_agrees_with_uint8_before_rounding(scale: int) -> None:
+    # A smooth image, so that the uint8 version's two roundings are all that differs.
+    y, x = np.mgrid[0:48, 0:36]
+    image = (127 + 60 * np.sin(x / 6) + 60 * np.cos(y / 7))[..., None].repeat(3, 2)
+    image = image.astype(np.uint8)
+    height, width = image.shape[:2]
+    # The first pass is rounded by up to 0.5, then stretched by sum |weights| < 1.3 at most.
+    for ours, size in (
+        (bicubic_downscale(image, scale), (height // scale, width // scale)),
+        (bicubic_upscale(image, scale), (height * scale, width * scale)),
+    ):
+        difference = (resize(as_tensor(image), size) - as_tensor(ours)).abs().mul(255)
+        assert difference.max() <= 1.15
+        assert difference.mean() <= 0.5
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_torch_is_within_half_a_level_along_one_axis(axis: int) -> None:
+    line = noise(1, 48, 3) // 2 + 64  # far enough from 0 and 255 that nothing is clipped
+    image = np.repeat(line, 48, axis=0)
+    image = image if axis else image.swapaxes(0, 1).copy()
+    for ours, size in (
+        (bicubic_downscale(image, 4), (12, 12)),
+        (bicubic_upscale(image, 2), (96,) * 2),
+    ):
+        difference = (resize(as_tensor(image), size) - as_tensor(ours)).abs().mul(255)
+        assert difference.max() <= 0.5 + 1e-3
+
+
+def test_gradient_is_right_and_its_gradient_too() -> None:
+    x = torch.rand(2, 3, 8, 6, dtype=torch.float64, requires_grad=True)
+    for size in ((4, 3), (16, 9), (8, 6)):
+        assert torch.autograd.gradcheck(resize, (x, size))
+    assert torch.autograd.gradgradcheck(lambda x: resize(x, (4, 3)) ** 2, (x,))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (16, 16)])
+def test_memory_format_is_kept(size: tuple[int, int]) -> None:
+    x = torch.rand(2, 3, 8, 8)
+    last = resize(x.to(memory_format=torch.channels_last), size)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert resize(x, size).is_contiguous()
+    torch.testing.assert_close(last, resize(x, size))
+
+
+def test_autocast_does_not_reach_inside() -> None:
+    x = torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = resize(x, (8, 8))
+        raised = resize(x.bfloat16(), (8, 8))
+    assert inside.dtype == raised.dtype == torch.float32
+    torch.testing.assert_close(inside, resize(x, (8, 8)), rtol=0, atol=0)
+
+
+def test_first_use_in_inference_mode_does_not_spoil_training() -> None:
+    with torch.inference_mode():
+        resize(torch.rand(1, 3, 22, 22), (11, 11))
+    x = torch.rand(1, 3, 22, 22, requires_grad=True)
+    resize(x, (11, 11)).sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad.sum(), torch.tensor(3 * 11 * 11.0))
+
+
+@pytest.mark.parametrize("first", ["traced", "run"])
+def test_it_can_be_traced_and_exported_without_graph_breaks(first: str) -> None:
+    class Net(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return resize(x, (x.shape[2] * 2, x.shape[3] * 2))
+
+    x = torch.rand(1, 3, 13, 17 if first == "traced" else 19)
+    if first == "run":
+        Net()(x)
+    exported = torch.export.export(Net(), (x,)).module()(x)
+    compiled = torch.compile(Net(), backend="eager", fullgraph=True)(x)
+    torch.testing.assert_close(exported, Net()(x))
+    torch.testing.assert_close(compiled, Net()(x))
+
+
+@pytest.mark.parametrize("x", [torch.zeros(3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)])
+def test_torch_refuses_what_is_no_batch(x: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="floating"):
+        resize(x, (4, 4))
+
+
+def test_torch_refuses_an_empty_size() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        resize(torch.zeros(1, 3, 8, 8), (0, 4))

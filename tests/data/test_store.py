@@ -1,0 +1,141 @@
+import multiprocessing
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtlsr.data.images import ImageError, write_image
+from mtlsr.data.resize import bicubic_downscale
+from mtlsr.data.store import Store
+
+
+def photographs(folder: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    shapes = {"b.png": (41, 50, 3), "a.png": (33, 30), "c.bmp": (24, 24, 3)}
+    folder.mkdir(exist_ok=True)
+    for name, shape in shapes.items():
+        write_image(folder / name, rng.integers(0, 256, shape, dtype=np.uint8))
+    return [folder / name for name in shapes]
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> list[Path]:
+    return photographs(tmp_path / "photos")
+
+
+@pytest.fixture
+def store(sources: list[Path], tmp_path: Path) -> Store:
+    return Store.open(sources, 4, tmp_path / "cache")
+
+
+def test_holds_photographs_and_their_exact_bicubic(store: Store) -> None:
+    assert len(store) == 3
+    assert store.names == ["b.png", "a.png", "c.bmp"]
+    assert store.lr_sizes == [(10, 12), (8, 7), (6, 6)]
+    for i, (height, width) in enumerate(store.lr_sizes):
+        assert store.hr(i).shape == (4 * height, 4 * width, 3)
+        np.testing.assert_array_equal(store.lr(i), bicubic_downscale(store.hr(i), 4))
+    assert (store.hr(1) == store.hr(1)[..., :1]).all()  # grey, expanded
+
+
+def test_views_are_read_only(store: Store) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        store.hr(0)[0] = 0
+
+
+def test_second_opening_decodes_nothing(
+    store: Store, sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mtlsr.data.store.read_image", None)
+    again = Store.open(sources, 4, tmp_path / "cache")
+    assert again.folder == store.folder
+    assert again.fingerprint == store.fingerprint
+
+
+def test_fingerprint_follows_content_not_place(store: Store, tmp_path: Path) -> None:
+    elsewhere = Store.open(photographs(tmp_path / "copy"), 4, tmp_path / "cache")
+    assert elsewhere.folder != store.folder
+    assert elsewhere.fingerprint == store.fingerprint
+    write_image(tmp_path / "copy" / "c.bmp", np.zeros((24, 24, 3), np.uint8))
+    files = [tmp_path / "copy" / name for name in store.names]
+    assert Store.open(files, 4, tmp_path / "cache").fingerprint != store.fingerprint
+    assert Store.open(files, 2, tmp_path / "cache").fingerprint != store.fingerprint
+
+
+def test_a_changed_file_is_noticed(store: Store, sources: list[Path], tmp_path: Path) -> None:
+    state = sources[0].stat()
+    os.utime(sources[0], ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+    assert Store.open(sources, 4, tmp_path / "cache").folder != store.folder
+
+
+def test_pickles_as_its_folder(store: Store) -> None:
+    pickled = pickle.dumps(store)
+    assert len(pickled) < 1000
+    np.testing.assert_array_equal(pickle.loads(pickled).hr(2), store.hr(2))
+
+
+def _open(sources: list[Path], cache: Path, barrier, results) -> None:
+    barrier.wait()
+    results.put(Store.open(sources, 4, cache).fingerprint)
+
+
+def test_two_processes_build_one_store(sources: list[Path], tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(2), context.Queue()
+    cache = tmp_path / "shared"
+    processes = [
+        context.Process(target=_open, args=(sources, cache, barrier, results)) for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    fingerprints = {results.get(timeout=30) for _ in processes}
+    for process in processes:
+        process.join()
+    assert fingerprints == {Store.open(sources, 4, tmp_path / "cache").fingerprint}
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_losing_the_race_uses_the_winners_store(
+    sources: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mtlsr.data import store as module
+
+    build = module._build
+
+    def slow(folder: Path, paths: list[Path], scale: int) -> None:
+        monkeypatch.setattr(module, "_build", build)
+        Store.open(sources, 4, tmp_path / "cache")
+        build(folder, paths, scale)
+
+    monkeypatch.setattr(module, "_build", slow)
+    assert len(Store.open(sources, 4, tmp_path / "cache")) == 3
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_broken_file_is_named_and_leaves_nothing(sources: list[Path], tmp_path: Path) -> None:
+    sources[1].write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"a\.png: this is not an image"):
+        Store.open(sources, 4, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_refusals(sources: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Store.open([], 4, tmp_path)
+    with pytest.raises(ImageError, match=r"none\.png: the file does not exist"):
+        Store.open([tmp_path / "none.png"], 4, tmp_path)
+    with pytest.raises(ValueError, match="scale is 17"):
+        Store.open(sources, 17, tmp_path / "cache")
+    write_image(tmp_path / "tiny.png", np.zeros((3, 9, 3), np.uint8))
+    with pytest.raises(ImageError, match=r"tiny\.png: its 3x9 pixels are too few for scale 4"):
+        Store.open([tmp_path / "tiny.png"], 4, tmp_path / "cache")
+
+
+def test_damage_is_noticed(store: Store) -> None:
+    (store.folder / "hr.bin").write_bytes(b"short")
+    with pytest.raises(ValueError, match=r"damaged: hr\.bin has 5 bytes"):
+        Store(store.folder)
+    with pytest.raises(ValueError, match="no readable store"):
+        Store(store.folder.parent)
