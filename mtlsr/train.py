@@ -26,10 +26,12 @@ def run(cfg: DictConfig) -> Path:
 
     from mtlsr.runs import build, life
     from mtlsr.runs.fit import fit
+    from mtlsr.runs.quiet import quiet
     from mtlsr.runs.tracking import tracked
     from mtlsr.stages.realism import RealismStage
     from mtlsr.stages.restoration import RestorationStage
 
+    quiet()
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
     files = build.dataset(cfg)
@@ -48,7 +50,10 @@ def run(cfg: DictConfig) -> Path:
             reference = model.realism.first_block  # from here on a frozen copy judges and anchors
 
         if "restoration" in cfg.stages:
-            objective, recipe = build.objective(cfg, "restoration"), build.recipe(cfg, "restoration")
+            objective, recipe = (
+                build.objective(cfg, "restoration"),
+                build.recipe(cfg, "restoration"),
+            )
             stage2 = RestorationStage(model, objective, recipe, reference, cfg.freeze_realism)
             with manifest.timed("restoration"):
                 fit(cfg, stage2, "restoration", files, folder, loggers, progress)

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from mtlsr.errors import UserError
+
 UInt8 = NDArray[np.uint8]
 
 SUFFIXES = frozenset(
@@ -28,7 +30,7 @@ LOSSLESS: dict[str, dict[str, Any]] = {
 }
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """An image file that cannot be read or written; says which file and why in one sentence."""
 
     def __init__(self, path: str | Path, reason: str) -> None:

@@ -47,7 +47,8 @@ class CountedBatches(Sampler[list[int]]):
         self.world = world
 
     def __len__(self) -> int:
-        return self.steps - self.start
+        # The whole run's, not what is left: Lightning goes on counting where the run was stopped.
+        return self.steps
 
     def __iter__(self) -> Iterator[list[int]]:
         for step in range(self.start, self.steps):

@@ -203,11 +203,12 @@ def resampling_matrix(size_in: int, size_out: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    x = np.abs(x)
+def _kernel(x: Any) -> Any:
+    """h(x), for arrays and for tensors."""
+    x = abs(x)
     near = (1.5 * x - 2.5) * x * x + 1
     far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+    return (x <= 1) * near + ((x > 1) & (x < 2)) * far
 
 
 # ---- torch, differentiable ---------------------------------------------------------------------
@@ -218,6 +219,9 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
     It is linear in ``x`` and differentiable any number of times. The output may leave [0, 1]
     a little, as bicubic interpolation overshoots at edges.
+
+    Compiled or exported, enlarging works for sizes left open; shrinking is fixed to the traced size
+    (left open, it breaks the compiler's graph).
 
     Args:
         x: float ``(N, C, H, W)``, usually in [0, 1]. Half precision is raised to float32, and
@@ -234,30 +238,54 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
         raise ValueError(
             f"x is {x.dtype} of shape {tuple(x.shape)}: a floating (N, C, H, W) tensor is needed."
         )
-    height, width = int(size[0]), int(size[1])
+    height, width = size
     with torch.autocast(x.device.type, enabled=False):
         if x.dtype != torch.float64:
             x = x.float()
-        down = _operator(x.shape[2], height, x.device, x.dtype)
-        across = _operator(x.shape[3], width, x.device, x.dtype)
+        down = _operator(x.shape[2], height, x)
+        across = _operator(x.shape[3], width, x)
         resized = torch.matmul(torch.matmul(down, x), across.T)
     if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
         resized = resized.contiguous(memory_format=torch.channels_last)
     return resized
 
 
+def _operator(size_in: int, size_out: int, like: Tensor) -> Tensor:
+    if torch.compiler.is_compiling() and size_out >= size_in:
+        return _traced_operator(size_in, size_out, like)
+    return _constant_operator(size_in, size_out, like.device, like.dtype)
+
+
+def _traced_operator(size_in: int, size_out: int, like: Tensor) -> Tensor:
+    """The enlarging matrix in torch's own words, for sizes that compilers and exporters leave open.
+
+    Unstretched weights add up to one by themselves, and never reach further than two pixels past
+    a border, where the border's pixel takes them.
+    """
+    double, device = torch.float64, like.device
+    rows = torch.arange(size_out, dtype=double, device=device)[:, None]
+    centres = (rows + 0.5) * (size_in / size_out) - 0.5
+    pixels = torch.arange(size_in, dtype=double, device=device)
+    before = _kernel(centres + 1) + _kernel(centres + 2)
+    after = _kernel(centres - size_in) + _kernel(centres - size_in - 1)
+    borders = (pixels == 0) * before + (pixels == size_in - 1) * after
+    return (_kernel(pixels - centres) + borders).to(like.dtype)
+
+
 _OPERATORS: dict[tuple[int, int, torch.device, torch.dtype], Tensor] = {}
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _operator(size_in: int, size_out: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    key = (int(size_in), size_out, device, dtype)
+@torch.compiler.assume_constant_result
+def _constant_operator(
+    size_in: int, size_out: int, device: torch.device, dtype: torch.dtype
+) -> Tensor:
+    key = (int(size_in), int(size_out), device, dtype)
     operator = _OPERATORS.get(key)
     if operator is None:
         precise = np.float64 if dtype == torch.float64 else np.float32
         # A tensor born in inference mode could not be used in training afterwards.
         with torch.inference_mode(False):
-            matrix = resampling_matrix(int(size_in), size_out).astype(precise)
+            matrix = resampling_matrix(key[0], key[1]).astype(precise)
             operator = torch.from_numpy(matrix).to(device)
         if type(operator) is Tensor:  # tracing makes stand-ins, which must not outlive it
             if len(_OPERATORS) >= 64:

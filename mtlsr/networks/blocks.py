@@ -1,5 +1,8 @@
 """Pieces that several networks share."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -59,5 +62,17 @@ def centred(image: Tensor) -> Tensor:
 
 def check_at_least(name: str, value: int, least: int) -> None:
     """Refuse a size below `least` with a sentence (ValueError)."""
-    if value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}.")
+    if not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be at least {least}.")
+
+
+def check_each_at_least(name: str, values: Any, least: int) -> None:
+    """Refuse what is no list of whole numbers from `least` on with a sentence (ValueError)."""
+    if (
+        not isinstance(values, Sequence)
+        or not all(type(value) is int for value in values)
+        or any(value < least for value in values)
+    ):
+        raise ValueError(
+            f"{name} is {values!r}; it must be a list of whole numbers, each at least {least}."
+        )

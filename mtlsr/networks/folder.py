@@ -26,6 +26,24 @@ class ModelError(UserError):
     """A model folder that cannot be used, and why."""
 
 
+def model_folder(path: str | Path) -> Path:
+    """The model folder that is meant by a run folder, `<run>/model`, or by a model folder itself.
+
+    Raises:
+        ModelError: There is no model in either place.
+    """
+    folder = Path(path)
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if not folder.exists():
+        raise ModelError(f"{str(folder)!r} does not exist; a run or model folder is needed.")
+    raise ModelError(
+        f"{str(folder)!r} holds no model: neither {CONFIG} nor model/{CONFIG} is in it. "
+        "A run has its model when stage 2 has ended."
+    )
+
+
 def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> None:
     """Write `model` to `folder`, each file complete or not at all.
 
@@ -63,6 +81,7 @@ def load_model(folder: Path) -> tuple[SuperResolver, dict[str, Any]]:
         model = build_pair(**architecture)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+        # torch's first line says only that it failed, the second which weight it was.
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise ModelError(f"{str(folder)!r} cannot be loaded: {reason}") from error
     return model, architecture

@@ -5,13 +5,20 @@ first block keeps the style term, which runs it on high-resolution images, cheap
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.base import FirstBlock, RealismNet
-from mtlsr.networks.blocks import ResidualUnit, centred, check_at_least, crop_like
+from mtlsr.networks.blocks import (
+    ResidualUnit,
+    centred,
+    check_at_least,
+    check_each_at_least,
+    crop_like,
+)
 from mtlsr.networks.outputs import RealismOutput
 
 
@@ -48,16 +55,19 @@ class EfficientRealism(RealismNet):
         units: Sequence[int] = (1, 1),
     ) -> None:
         super().__init__()
+        check_each_at_least("widths", widths, 1)
+        check_each_at_least("units", units, 0)
         if len(widths) != len(units) or not widths:
             raise ValueError(
                 f"widths {list(widths)} and units {list(units)} must be of one length, at least 1."
             )
+        check_at_least("first", first, 1)
         check_at_least("vector_size", vector_size, 1)
         self.channels = tuple(widths)
         self.vector_size = vector_size
         self.first_block = EfficientFirstBlock(first)
         entries = [nn.Conv2d(first, widths[0], 3, padding=1)]
-        for above, below in zip(widths, widths[1:], strict=False):
+        for above, below in pairwise(widths):
             entries.append(nn.Conv2d(above, below, 3, stride=2, padding=1))
         self.entries = nn.ModuleList(entries)
         self.blocks = nn.ModuleList(
@@ -74,7 +84,7 @@ class EfficientRealism(RealismNet):
         for last in (self.restore, self.head[-1]):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
             with torch.no_grad():
-                last.weight.mul_(0.1)  # type: ignore[operator, union-attr]
+                last.weight.mul_(0.1)  # type: ignore[operator]
 
     def forward(self, lr: Tensor) -> RealismOutput:
         first = self.first_block(lr)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.base import FirstBlock, RealismNet
-from mtlsr.networks.blocks import centred, check_at_least, crop_like
+from mtlsr.networks.blocks import centred, check_at_least, check_each_at_least, crop_like
 from mtlsr.networks.outputs import RealismOutput
 
 
@@ -73,6 +73,8 @@ class SeedRealism(RealismNet):
         units: Sequence[int] = (2, 1, 1),
     ) -> None:
         super().__init__()
+        check_each_at_least("widths", widths, 1)
+        check_each_at_least("units", units, 0)
         if len(widths) != len(units) or not widths:
             raise ValueError(
                 f"widths {list(widths)} and units {list(units)} must be of one length, at least 1."

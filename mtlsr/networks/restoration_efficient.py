@@ -5,6 +5,7 @@ Shi et al. 2016, arXiv:1609.05158), and only what bicubic interpolation misses i
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,13 @@ from torch.nn import functional as F
 
 from mtlsr.data.resize import resize
 from mtlsr.networks.base import RestorationNet
-from mtlsr.networks.blocks import Modulation, ResidualUnit, check_at_least, crop_like
+from mtlsr.networks.blocks import (
+    Modulation,
+    ResidualUnit,
+    check_at_least,
+    check_each_at_least,
+    crop_like,
+)
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 
 
@@ -36,6 +43,7 @@ class EfficientRestoration(RestorationNet):
         units: Sequence[int] = (3, 1),
     ) -> None:
         super().__init__()
+        check_each_at_least("units", units, 0)
         if len(units) != len(channels):
             raise ValueError(
                 f"units {list(units)} must name one number for each of stage 1's "
@@ -48,7 +56,7 @@ class EfficientRestoration(RestorationNet):
             nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
             for width, count in zip(channels, units, strict=True)
         )
-        pairs = list(zip(channels, channels[1:], strict=False))
+        pairs = list(pairwise(channels))
         self.skips = nn.ModuleList(nn.Conv2d(above, above, 1) for above, _ in pairs)
         self.rises = nn.ModuleList(nn.Conv2d(below, 4 * above, 1) for above, below in pairs)
         area = scale * scale

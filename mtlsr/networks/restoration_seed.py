@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mtlsr.data.resize import resize
 from mtlsr.networks.base import RestorationNet
-from mtlsr.networks.blocks import Modulation, check_at_least, crop_like
+from mtlsr.networks.blocks import Modulation, check_at_least, check_each_at_least, crop_like
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 
 SLOPE = 0.2
@@ -30,7 +30,7 @@ def encode(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Sequ
 
 
 def decode(inputs: int, outputs: int, kernel: int, stride: int, dilation: int = 1) -> nn.Sequential:
-    """Transposed convolution (plain or dilated) + batch normalisation + LeakyReLU, size × stride."""
+    """Transposed convolution (plain or dilated) + normalisation + LeakyReLU: size × stride."""
     reach = dilation * (kernel - 1) + 1
     padding = max(0, (reach - stride + 1) // 2)
     extra = stride - reach + 2 * padding
@@ -70,6 +70,7 @@ class SeedRestoration(RestorationNet):
         kernels: Sequence[int] = (3, 5, 3),
     ) -> None:
         super().__init__()
+        check_each_at_least("kernels", kernels, 1)
         if len(kernels) != len(channels) or any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(
                 f"kernels {list(kernels)} must be {len(channels)} odd sizes, "
@@ -85,7 +86,9 @@ class SeedRestoration(RestorationNet):
         )
         pairs = list(zip(channels, channels[1:], kernels[1:], strict=False))
         self.skips = nn.ModuleList(nn.Conv2d(above, above, 3, padding=1) for above, _, _ in pairs)
-        self.rises = nn.ModuleList(decode(below, above, kernel, 2) for above, below, kernel in pairs)
+        self.rises = nn.ModuleList(
+            decode(below, above, kernel, 2) for above, below, kernel in pairs
+        )
         self.decoders = nn.ModuleList(
             decode(2 * above, above, kernel, 1, dilation=1 + level % 2)
             for level, (above, _, kernel) in enumerate(

@@ -71,7 +71,9 @@ def _build(
     **given: Any,
 ) -> Any:
     known = dict(table) | {point.name: point.load for point in entry_points(group=group)}
-    name = options.get("name")
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{key} is {options!r}; it must hold a name and that network's options.")
+    name = str(options.get("name"))
     if name not in known:
         raise ValueError(f"{key}.name is {name!r}; known are {', '.join(sorted(known))}.")
     network = table[name] if name in table else known[name]()

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.objective.precision import in_full_precision, widened
+
 Statistic = Literal["gram", "mean_std"]
 
 
@@ -18,25 +20,27 @@ class DegradationTerm(nn.Module):
     """Stage 1's λ2: mean squared error between realism vector and true degradation, both (N, V)."""
 
     def forward(self, vector: Tensor, degradation: Tensor) -> Tensor:
-        return F.mse_loss(vector.float(), degradation.float())
+        return F.mse_loss(widened(vector), widened(degradation))
 
 
+@in_full_precision
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C), in float32.
+    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C), in float32 at least.
 
     It does not see where a pixel stands, so it describes style (Gatys et al. 2016,
     arXiv:1508.06576); the division makes it independent of the patch size.
     """
-    flat = features.float().flatten(2)
+    flat = features.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[-1]
 
 
+@in_full_precision
 def mean_std(features: Tensor) -> Tensor:
-    """Mean and standard deviation of every channel of (N, C, H, W): shape (N, 2, C), in float32.
+    """Mean and standard deviation of every channel of (N, C, H, W): shape (N, 2, C), in float32 at least.
 
     The statistics of AdaIN (Huang and Belongie 2017, arXiv:1703.06868).
     """
-    flat = features.float().flatten(2)
+    flat = features.flatten(2)
     # The small constant keeps the gradient of a constant channel finite.
     deviation = (flat.var(dim=-1, correction=0) + 1e-8).sqrt()
     return torch.stack([flat.mean(dim=-1), deviation], dim=1)
@@ -81,9 +85,9 @@ class StyleTerm(nn.Module):
 
 
 def centre(images: Tensor, window: int) -> Tensor:
-    """Cut the central `window` × `window` pixels of (N, C, H, W); 0 or a larger side cuts nothing."""
+    """Cut the central `window` × `window` pixels of (N, C, H, W); 0 or a larger side keeps all."""
     height, width = images.shape[-2:]
-    if not window or window >= min(height, width):
+    if not window or window > min(height, width):
         return images
     top, left = (height - window) // 2, (width - window) // 2
     return images[..., top : top + window, left : left + window]

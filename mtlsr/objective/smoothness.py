@@ -66,6 +66,9 @@ class SmoothnessTerm(nn.Module):
     ) -> None:
         super().__init__()
         self.kind = _checked(kind)
+        for name, weight in (("reconstruction", reconstruction), ("consistency", consistency)):
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"{name} is {weight}; it must be finite and ≥ 0.")
         self.reconstruction = reconstruction
         self.consistency = consistency
 

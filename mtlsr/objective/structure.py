@@ -10,27 +10,32 @@ from kornia.filters import spatial_gradient
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.objective.precision import in_full_precision, widened
+
 Transform = Literal["gradient", "corners", "identity"]
 
 
+@in_full_precision
 def gradient(image: Tensor) -> Tensor:
-    """Sobel derivatives of the grey image: (N, 3, H, W) -> (N, 2, H, W), per pixel, in float32."""
-    return spatial_gradient(rgb_to_grayscale(image.float()))[:, 0]
+    """Sobel derivatives of the grey image: (N, 3, H, W) -> (N, 2, H, W), per pixel."""
+    return spatial_gradient(rgb_to_grayscale(image))[:, 0]
 
 
+@in_full_precision
 def corners(image: Tensor) -> Tensor:
-    """Shi-Tomasi corner response of the grey image: (N, 3, H, W) -> (N, 1, H, W), in float32.
+    """Shi-Tomasi corner response of the grey image: (N, 3, H, W) -> (N, 1, H, W).
 
     The smaller eigenvalue of the structure tensor (Shi and Tomasi 1994); its root is taken so that
     it grows with contrast as a gradient does.
     """
-    response = gftt_response(rgb_to_grayscale(image.float()))
+    response = gftt_response(rgb_to_grayscale(image))
     return (response.clamp(min=0) + 1e-8).sqrt() - 1e-4
 
 
+@in_full_precision
 def identity(image: Tensor) -> Tensor:
-    """The image itself, (N, 3, H, W), in float32: the formula of the source."""
-    return image.float()
+    """The image itself, (N, 3, H, W): the formula of the source."""
+    return image
 
 
 _TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -43,7 +48,7 @@ CHANNELS: dict[str, int] = {"gradient": 2, "corners": 1, "identity": 3}
 
 
 def transform(image: Tensor, kind: Transform = "gradient") -> Tensor:
-    """Structure T of an image (N, 3, H, W) in [0, 1]."""
+    """Structure T of an image (N, 3, H, W) in [0, 1], in float32 at least."""
     return _TRANSFORMS[kind](image)
 
 
@@ -78,7 +83,7 @@ class StructureTerm(nn.Module):
     def forward(self, sr: Tensor, structure: Tensor, hr: Tensor) -> Tensor:
         target = _target(hr, self.kind)
         of_image = F.mse_loss(transform(sr, self.kind), target)
-        return of_image + F.mse_loss(structure.float(), target)
+        return of_image + F.mse_loss(widened(structure), target)
 
 
 @torch.no_grad()

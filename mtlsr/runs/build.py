@@ -1,6 +1,6 @@
 """From the configuration to objects. The only module that instantiates what YAML names."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from mtlsr.data.datasets import Dataset, find_dataset
 from mtlsr.data.degradation import PARAMETERS, DegradationRanges
 from mtlsr.data.loader import build_loader
+from mtlsr.data.pairs import EvaluationSet
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
 from mtlsr.networks.base import SuperResolver
@@ -53,7 +54,9 @@ def networks(cfg: DictConfig) -> SuperResolver:
     """Both networks, with weights that follow from the seed alone."""
     torch.manual_seed(cfg.seed)
     pair = build_pair(**architecture(cfg))
-    return pair.to(memory_format=torch.channels_last) if cfg.trainer.channels_last else pair
+    if cfg.trainer.channels_last:
+        pair.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return pair
 
 
 def objective(cfg: DictConfig, stage: StageName) -> Objective:
@@ -75,7 +78,9 @@ def objective(cfg: DictConfig, stage: StageName) -> Objective:
     return Objective(
         {
             "smoothness": SmoothnessTerm(
-                loss.smoothness.distance, loss.smoothness.reconstruction, loss.smoothness.consistency
+                loss.smoothness.distance,
+                loss.smoothness.reconstruction,
+                loss.smoothness.consistency,
             ),
             "realism": StyleTerm(loss.realism.statistic, loss.realism.window),
             "structure": StructureTerm(loss.structure.transform),
@@ -105,16 +110,19 @@ def dataset(cfg: DictConfig) -> Dataset:
 
 def store(cfg: DictConfig, paths: list[Path]) -> Store:
     """Decoded photographs in the cache folder."""
-    cache = Path(cfg.cache or platformdirs.user_cache_path("mtlsr", appauthor=False)) / "photographs"
+    cache = (
+        Path(cfg.cache or platformdirs.user_cache_path("mtlsr", appauthor=False)) / "photographs"
+    )
     return Store.open(paths, cfg.scale, cache)
 
 
 def ranges(generator: DictConfig) -> DegradationRanges:
     """A degradation's ranges."""
-    values = {entry.name: generator[entry.name] for entry in fields(DegradationRanges)}
-    return DegradationRanges(
-        **{k: v if isinstance(v, float) else tuple(v) for k, v in values.items()}
-    )
+    values: dict[str, Any] = {}
+    for entry in fields(DegradationRanges):
+        value = generator[entry.name]
+        values[entry.name] = value if isinstance(value, float) else tuple(value)
+    return DegradationRanges(**values)
 
 
 def samples(cfg: DictConfig, stage: StageName, files: Dataset) -> SampleDataset:
@@ -168,6 +176,17 @@ def validation_loader(cfg: DictConfig, stage: StageName, files: Dataset) -> Data
     return build_loader(held_out, batch=32, steps=4)
 
 
+def held_out(cfg: DictConfig, files: Dataset) -> list[EvaluationSet]:
+    """The photographs that a finished model is measured on: test, and by its own name val."""
+    sets = []
+    if files.test:
+        sets.append(files.evaluation("test", cfg.scale))
+    if files.val:
+        val = files.evaluation("val", cfg.scale)
+        sets.append(replace(val, name=f"{val.name}-val"))
+    return sets
+
+
 def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
     """The loggers that the configuration names, each writing below the run's folder."""
     made: list[Logger] = []
@@ -185,12 +204,14 @@ def precision(cfg: DictConfig) -> str:
     if asked != "auto":
         return asked
     if cfg.trainer.accelerator != "cpu" and torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        )
     return "bf16-mixed" if computes_bf16() else "32-true"
 
 
 def computes_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself; emulated, it is ten times slower than float32."""
+    """Whether this CPU multiplies bfloat16 itself; emulated, it is far slower than float32."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

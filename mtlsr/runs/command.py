@@ -1,4 +1,4 @@
-"""From a command line to a call: compose, check, run; a user's error is one line and exit code 1."""
+"""From a command line to a call. A user's error is one line and exit code 1."""
 
 import os
 import re
@@ -83,11 +83,15 @@ def execute(
 def quoted(argument: str, arguments: list[str]) -> str:
     """Quote the value of a path, so that Hydra's grammar leaves its characters alone."""
     key, equals, value = argument.partition("=")
-    plain = re.fullmatch(r"[\w./\\:+~-]*", value) and value.isascii() and ":" not in value
-    sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
-    if not equals or key not in PATHS or plain or sweeps or value[:1] in ("'", '"', "$"):
+    if not equals or key not in PATHS or value in ("", "null"):
         return argument
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
+    listed = key == "model" and re.fullmatch(r"\[.*\]", value)
+    if sweeps or listed or value.startswith(("'", '"', "${")):
+        return argument
+    # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
+    # 1.10 needs its quotes, too: it would become the number 1.1.
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value)
     return f"{key}='{escaped}'"
 
 

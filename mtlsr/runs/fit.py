@@ -1,5 +1,6 @@
 """One stage of training under Lightning: callbacks, checkpoints, the fit itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def fit(
     folder: Path,
     loggers: list[Logger],
     progress: StageProgress,
-) -> pl.Trainer:
+    extra: Sequence[pl.Callback] = (),
+) -> None:
     """Train a stage to its last step, from its checkpoint where there is one.
 
     Afterwards the stage's network holds the averaged weights, and best.ckpt (highest validation
@@ -41,9 +43,16 @@ def fit(
     """
     last = checkpoint(folder, name)
     resumed = last if last.is_file() else None
-    start = saved_step(last) if resumed else 0
+    start = 0
+    if resumed:
+        saved = torch.load(last, map_location="cpu", weights_only=True)
+        start = int(saved["global_step"])
+        if start >= cfg.schedule[name].steps:
+            stage.load_state_dict(saved["state_dict"])
+            return
     validated = cfg.schedule[name].validations > 0 and bool(files.val)
     callbacks: list[Any] = [
+        *extra,
         progress,
         StopOnSignal(last, f"Go on with: python -m mtlsr.train resume={folder}"),
     ]
@@ -60,9 +69,7 @@ def fit(
                 enable_version_counter=False,
             )
         )
-    trainer = build.trainer(
-        cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks
-    )
+    trainer = build.trainer(cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks)
     loader = build.loader(
         cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
     )
@@ -70,9 +77,3 @@ def fit(
     trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
     if not validated:
         trainer.save_checkpoint(last)
-    return trainer
-
-
-def saved_step(path: Path) -> int:
-    """The number of optimiser steps that a checkpoint has behind it."""
-    return int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])

@@ -17,11 +17,11 @@ from rich.console import Console
 from mtlsr.data.datasets import Dataset
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SuperResolver
-from mtlsr.networks.folder import load_model, save_model
+from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, pictures
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.fit import checkpoint
-from mtlsr.runs.manifest import NAME, Manifest, read_manifest
+from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
 from mtlsr.runs.schema import ConfigError
@@ -34,7 +34,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def settled(cfg: DictConfig) -> DictConfig:
-    """The configuration to run: that of the run folder when one is resumed. Sets seed and threads."""
+    """The configuration to run, a resumed run's own where there is one. Sets seed and threads."""
     if cfg.resume is not None:
         stored = OmegaConf.create(read_manifest(cfg.resume, "resume")["config"])
         cfg = OmegaConf.merge(cfg, stored, {"folder": str(cfg.resume), "resume": cfg.resume})  # type: ignore[assignment]
@@ -98,8 +98,9 @@ def check(cfg: DictConfig) -> None:
     scratch = "realism" not in cfg.stages and cfg.stage1 is None and cfg.init is None
     if scratch and (cfg.loss.lambda2 > 0 or cfg.loss.lambda4 > 0):
         raise ConfigError(
-            f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but without"
-            " a stage 1 nothing judges or anchors: set both to 0 (experiment=joint) or give stage1."
+            f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but "
+            "without a stage 1 nothing judges or anchors: set both to 0 (experiment=joint) or "
+            "give stage1."
         )
     check_ranges(cfg)
     start_weights(cfg, build.networks(cfg))
@@ -122,8 +123,8 @@ def _check_writable(cfg: DictConfig) -> None:
             pass
     except OSError as error:
         raise ConfigError(
-            f"{str(folder.resolve())!r} cannot be written ({error.strerror}); the run's folder goes "
-            "there: choose another with hydra.run.dir=<folder>."
+            f"{str(folder.resolve())!r} cannot be written ({error.strerror}); the run's folder "
+            "goes there: choose another with hydra.run.dir=<folder>."
         ) from error
 
 
@@ -171,11 +172,7 @@ def publish(
         return
     model.eval()
     save_model(folder / "model", model, build.architecture(cfg))
-    sets = [
-        files.evaluation(split, cfg.scale)  # type: ignore[arg-type]
-        for split in ("test", "val")
-        if getattr(files, split)
-    ]
+    sets = build.held_out(cfg, files)
     if not sets:
         console.print("No held-out photographs: nothing to measure.")
         return
@@ -197,12 +194,6 @@ def publish(
     shown = os.path.relpath(folder) if Path(folder).is_absolute() else folder
     console.print(f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>")
     console.print("  python -m mtlsr.train -m loss.lambda2=0.1,0.5", highlight=False)
-
-
-def model_folder(path: str | Path) -> Path:
-    """The model folder that a run folder or a model folder means."""
-    folder = Path(path)
-    return folder / "model" if (folder / NAME).is_file() else folder
 
 
 def _summary(architecture: dict[str, Any]) -> str:

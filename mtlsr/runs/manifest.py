@@ -43,7 +43,9 @@ def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text()))
     except (OSError, json.JSONDecodeError) as error:
-        raise ConfigError(f"{key} is {str(folder)!r}, which is no run folder: no {NAME}.") from error
+        raise ConfigError(
+            f"{key} is {str(folder)!r}, which is no run folder: no {NAME}."
+        ) from error
 
 
 class Manifest:
@@ -64,7 +66,7 @@ class Manifest:
             "commit": _git("rev-parse", "HEAD"),
             "diff": _git("diff", "HEAD"),
             "versions": {"python": platform.python_version(), **_versions()},
-            "hardware": _hardware(),
+            "hardware": hardware(),
             "config": config,
             "seconds": {},
         }
@@ -101,7 +103,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _hardware() -> dict[str, Any]:
+def hardware() -> dict[str, Any]:
+    """What this process computes on."""
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": platform.processor() or platform.machine(),

@@ -1,6 +1,7 @@
 """The progress bar: both stages, their steps, what is left, loss terms and validation PSNR."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -24,7 +25,7 @@ class StageProgress(pl.Callback):
         shown: Whether a display is drawn at all.
     """
 
-    def __init__(self, steps: dict[str, int], shown: bool = True) -> None:
+    def __init__(self, steps: Mapping[Any, int], shown: bool = True) -> None:
         self.display = Progress(
             TextColumn("[bold]{task.description:<11}"),
             BarColumn(bar_width=24),
@@ -53,7 +54,8 @@ class StageProgress(pl.Callback):
     ) -> None:
         task = self.tasks[self._stage(pl_module)]
         self.display.update(task, completed=trainer.global_step)
-        if trainer.global_step % trainer.log_every_n_steps == 0:
+        every: int = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if trainer.global_step % every == 0:
             self._throughput(trainer, pl_module)
             self.display.update(task, values=self._values(trainer, pl_module))
 

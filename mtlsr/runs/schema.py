@@ -203,16 +203,19 @@ class TrainConfig:
 
 @dataclass
 class EvaluateConfig:
-    model: str = MISSING
-    """Run folder, model folder, or bicubic."""
+    model: Any = MISSING
+    """Run folder, model folder or bicubic; or a list of them."""
     dataset: DatasetConfig = MISSING
     split: str = MISSING
-    """test or val."""
-    scale: int = MISSING
+    """test, val, held_out (both, as training measures them) or all (every image)."""
+    scale: int | None = number(2, 16)
+    """Enlargement; null = the model's."""
     device: str = MISSING
     """auto, cpu, cuda ..."""
     output: str = MISSING
     """Folder that receives results.json and per_image.csv."""
+    folder: str = MISSING
+    """`output`, and in a sweep the job's folder in it."""
 
 
 @dataclass
@@ -224,20 +227,23 @@ class PredictConfig:
     output: str = MISSING
     """Folder of the enlarged images."""
     overwrite: bool = MISSING
+    """Enlarge again what is in `output` already."""
     device: str = MISSING
+    """auto, cpu, cuda ..."""
+    precision: str = MISSING
+    """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
 
 
 @dataclass
-class BenchmarkConfig:
+class BenchmarkConfig(TrainConfig):
+    """A training, and how it is measured."""
+
     part: str = MISSING
-    """step."""
+    """step, objective or all."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
-    steps: int = number(1)
+    measured_steps: int = number(10)
     """Measured steps of each repeat."""
-    output: str = MISSING
-    train: TrainConfig = MISSING
-    """The training that is measured."""
 
 
 SCHEMAS: dict[str, type] = {

@@ -60,11 +60,32 @@ class MetricsCsv(Logger):
         self._columns = columns
         with tempfile.NamedTemporaryFile(
             "w", dir=self.path.parent, suffix=".tmp", newline="", delete=False
-        ) as file:
-            writer = csv.DictWriter(file, columns)
+        ) as wider:
+            writer = csv.DictWriter(wider, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(file.name, self.path)
+        os.replace(wider.name, self.path)
+
+
+class Wandb(WandbLogger):
+    """Lightning's W&B logger, one W&B run a run folder, without its chatter while offline.
+
+    Args:
+        save_dir: The run's folder; its last two parts name the run.
+        project: W&B project.
+        offline: Write to the folder only; `make sync` sends it later.
+        options: Further arguments of `wandb.init`: entity, group, tags ...
+    """
+
+    def __init__(self, save_dir: str, project: str, offline: bool = True, **options: Any) -> None:
+        import wandb
+
+        if offline:
+            options.setdefault("settings", wandb.Settings(silent=True, console="off"))
+        options.setdefault("name", "/".join(Path(save_dir).parts[-2:]))
+        super().__init__(save_dir=save_dir, project=project, offline=offline, **options)
+        # Lightning passes it always; W&B warns that it has no effect.
+        self._wandb_init.pop("anonymous", None)
 
 
 @contextmanager
@@ -74,8 +95,6 @@ def tracked(cfg: DictConfig, folder: Path, config: dict[str, Any]) -> Iterator[l
     W&B keeps one run open a process: if it were not closed, the next job of a sweep would write
     into it. A run that ends by an exception is marked as failed there.
     """
-    if str(cfg.logger.get("wandb", {}).get("offline", False)).lower() == "true":
-        os.environ.setdefault("WANDB_SILENT", "true")
     loggers: list[Logger] = [MetricsCsv(folder / "metrics.csv"), *build.loggers(cfg, folder)]
     failed = True
     try:

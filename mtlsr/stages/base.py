@@ -78,7 +78,8 @@ class Stage(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # One call of self.log costs about as much as a small convolution: log seldom.
-        logging = (self.global_step + 1) % self.trainer.log_every_n_steps == 0
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        logging = (self.global_step + 1) % every == 0
         valued = self.evaluate_terms(batch, everything=logging)
         if logging:
             self._log(valued)

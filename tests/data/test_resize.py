@@ -217,19 +217,34 @@ def test_first_use_in_inference_mode_does_not_spoil_training() -> None:
     torch.testing.assert_close(x.grad.sum(), torch.tensor(3 * 11 * 11.0))
 
 
-@pytest.mark.parametrize("first", ["traced", "run"])
-def test_it_can_be_traced_and_exported_without_graph_breaks(first: str) -> None:
-    class Net(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return resize(x, (x.shape[2] * 2, x.shape[3] * 2))
+class Enlarge(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return resize(x, (x.shape[2] * 2, x.shape[3] * 2))
 
-    x = torch.rand(1, 3, 13, 17 if first == "traced" else 19)
-    if first == "run":
-        Net()(x)
-    exported = torch.export.export(Net(), (x,)).module()(x)
-    compiled = torch.compile(Net(), backend="eager", fullgraph=True)(x)
-    torch.testing.assert_close(exported, Net()(x))
-    torch.testing.assert_close(compiled, Net()(x))
+
+class Shrink(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return resize(x, (x.shape[2] // 4, x.shape[3] // 4))
+
+
+@pytest.mark.parametrize("net", [Enlarge(), Shrink()])
+def test_tracing_first_does_not_spoil_running_afterwards(net: torch.nn.Module) -> None:
+    x = torch.rand(1, 3, 28, 44)
+    exported = torch.export.export(net, (x,)).module()(x)
+    compiled = torch.compile(net, backend="eager", fullgraph=True)(x)
+    torch.testing.assert_close(exported, net(x))
+    torch.testing.assert_close(compiled, net(x))
+
+
+def test_enlarging_can_be_exported_and_compiled_for_any_size() -> None:
+    sizes = {"x": {2: torch.export.Dim("h", min=2, max=512), 3: torch.export.Dim("w", min=2)}}
+    net = Enlarge()
+    exported = torch.export.export(net, (torch.rand(1, 3, 8, 9),), dynamic_shapes=sizes).module()
+    compiled = torch.compile(net, backend="eager", fullgraph=True, dynamic=True)
+    for height, width in ((8, 9), (2, 3), (17, 5), (64, 40)):
+        x = torch.rand(1, 3, height, width)
+        torch.testing.assert_close(exported(x), net(x))
+        torch.testing.assert_close(compiled(x), net(x))
 
 
 @pytest.mark.parametrize("x", [torch.zeros(3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)])

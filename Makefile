@@ -1,0 +1,50 @@
+# Everything here is also a plain command; the README gives them for systems without make.
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export NO_ALBUMENTATIONS_UPDATE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-all lint sync clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  TORCH_INDEX=<address>  install torch from another wheel index"
+	@echo "  ARGS='...'             overrides for make train, e.g. ARGS='scale=2 seed=1'"
+
+setup: $(VENV)/.ready ## Create .venv and install the package with pinned versions
+
+train: setup ## Train both stages on the bundled photographs and print the table
+	$(BIN)/python -m mtlsr.train $(ARGS)
+
+test: $(VENV)/.tested ## Run the tests (a few minutes)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.tested ## Run all tests, the slow ones too
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.tested ## Check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy mtlsr
+
+sync: setup ## Send offline W&B runs, oldest first
+	@find outputs multirun -type d -name 'offline-run-*' 2>/dev/null | sort -t- -k4 | \
+	while read -r run; do $(BIN)/wandb sync "$$run" || exit 1; done
+
+clean: ## Remove .venv and what tools leave behind; outputs stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.ready
+	$(PIP) --editable '.[dev]'
+	touch $@

@@ -1,0 +1,72 @@
+"""Measure this machine: python -m mtlsr.benchmark part=step
+
+Every figure stands beside its limit, measured in the same run. benchmark.json is written into the
+run's folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def run(cfg: DictConfig) -> Path:
+    """Measure the parts that `cfg.part` names and return the folder of benchmark.json."""
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mtlsr.runs import life
+    from mtlsr.runs.manifest import hardware, write_json
+    from mtlsr.runs.quiet import quiet
+    from mtlsr.runs.timing import PARTS
+
+    quiet()
+    cfg = life.settled(cfg)
+    folder = Path(cfg.folder)
+    names = list(PARTS) if cfg.part == "all" else [cfg.part]
+    figures = {name: PARTS[name](cfg, folder) for name in names}
+    shutil.rmtree(folder / "scratch", ignore_errors=True)
+    write_json(
+        folder / "benchmark.json",
+        {
+            "machine": hardware(),
+            "parts": {
+                part: {name: figure.as_dict() for name, figure in found.items()}
+                for part, found in figures.items()
+            },
+        },
+    )
+    table = Table("part", "name", "value", "limit", "unit", "ratio")
+    for part, found in figures.items():
+        for name, figure in found.items():
+            numbers = f"{figure.value:.2f}", f"{figure.limit:.2f}", figure.unit
+            table.add_row(part, name, *numbers, f"{figure.ratio:.3f}")
+    Console().print(table)
+    return folder
+
+
+def check(cfg: DictConfig) -> None:
+    """Refuse what cannot be measured, before anything is written."""
+    from mtlsr.runs import life
+    from mtlsr.runs.schema import ConfigError
+    from mtlsr.runs.timing import PARTS
+
+    if cfg.part not in (*PARTS, "all"):
+        raise ConfigError(f"part is {cfg.part!r}; it is one of {', '.join(PARTS)} or all.")
+    life.check(cfg)
+
+
+def main() -> None:
+    """Serve the command line."""
+    from mtlsr.runs.command import execute
+
+    execute("benchmark", run, check)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.table import build_pair
+
+torch.set_num_threads(1)
+
+# Two sizes, few channels: quick, and every realism network fits every restoration network.
+NARROW_REALISM = {
+    "efficient": {"first": 6, "widths": [8, 12], "units": [1, 1]},
+    "seed": {"widths": [8, 12], "units": [1, 1]},
+}
+NARROW_RESTORATION = {"efficient": {"units": [1, 1]}, "seed": {"kernels": [3, 5]}}
+
+
+def _build(
+    realism: str,
+    restoration: str | None = None,
+    *,
+    scale: int = 2,
+    vector_size: int = 5,
+    structure_channels: int = 2,
+    narrow: bool = False,
+) -> SuperResolver:
+    restoration = restoration or realism
+    torch.manual_seed(0)
+    return build_pair(
+        {"name": realism, **(NARROW_REALISM[realism] if narrow else {})},
+        {"name": restoration, **(NARROW_RESTORATION[restoration] if narrow else {})},
+        scale=scale,
+        vector_size=vector_size,
+        structure_channels=structure_channels,
+    ).eval()
+
+
+@pytest.fixture(scope="session")
+def build():
+    """`build(realism, restoration=realism, scale=2, ...)`: a seeded pair in eval mode."""
+    return _build

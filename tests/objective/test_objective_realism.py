@@ -1,0 +1,263 @@
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from mtlsr.networks.realism_efficient import EfficientFirstBlock
+from mtlsr.networks.realism_seed import SeedFirstBlock
+from mtlsr.objective.realism import (
+    DegradationTerm,
+    StyleTerm,
+    centre,
+    gram,
+    mean_std,
+    style_distance,
+)
+
+STATISTICS = ["gram", "mean_std"]
+JUDGES = [EfficientFirstBlock(4), SeedFirstBlock(4, 1)]
+
+
+def maps(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+
+def frozen(block: nn.Module) -> nn.Module:
+    return copy.deepcopy(block).double().requires_grad_(False).eval()
+
+
+def described(features: np.ndarray, statistic: str) -> np.ndarray:
+    flat = features.reshape(*features.shape[:2], -1)
+    if statistic == "gram":
+        return np.stack([x @ x.T / x.shape[1] for x in flat])
+    return np.stack([flat.mean(-1), flat.std(-1)], axis=1)
+
+
+# ---- stage 1 -------------------------------------------------------------------------------------
+
+
+def test_the_vector_is_compared_with_the_degradation() -> None:
+    vector, truth = maps(4, 5, seed=1), maps(4, 5, seed=2)
+    expected = np.mean((vector.numpy() - truth.numpy()) ** 2)
+    assert DegradationTerm()(vector=vector, degradation=truth).item() == pytest.approx(expected)
+    halves = DegradationTerm()(vector.bfloat16(), truth.float())
+    assert halves.dtype == torch.float32
+    assert halves.item() == pytest.approx(expected, rel=0.05)
+
+
+def test_the_vectors_gradient_is_right_and_zero_at_the_truth() -> None:
+    vector, truth = maps(3, 5, seed=1).requires_grad_(), maps(3, 5, seed=2)
+    assert torch.autograd.gradcheck(lambda x: DegradationTerm()(x, truth), (vector,))
+    value = DegradationTerm()(vector, vector.detach())
+    value.backward()
+    assert value.item() == 0
+    assert (vector.grad == 0).all()
+
+
+def test_the_vectors_term_is_a_mean() -> None:
+    vector, truth = maps(2, 5, seed=1), maps(2, 5, seed=2)
+    once = DegradationTerm()(vector, truth)
+    torch.testing.assert_close(DegradationTerm()(vector.repeat(4, 1), truth.repeat(4, 1)), once)
+
+
+# ---- statistics ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("describe", "name"), [(gram, "gram"), (mean_std, "mean_std")])
+def test_statistics_agree_with_numpy(describe, name: str) -> None:
+    features = maps(2, 5, 7, 6) - 0.3
+    expected = described(features.numpy(), name)
+    assert describe(features).shape == expected.shape
+    np.testing.assert_allclose(describe(features).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(describe(features.float()).numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("describe", [gram, mean_std])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 1000), height=st.integers(1, 6), width=st.integers(1, 6))
+def test_statistics_do_not_see_where_a_pixel_stands(
+    describe, seed: int, height: int, width: int
+) -> None:
+    features = maps(2, 3, height, width, seed=seed)
+    order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
+    shuffled = features.flatten(2)[..., order].reshape(features.shape)
+    torch.testing.assert_close(describe(shuffled), describe(features))
+
+
+@pytest.mark.parametrize("describe", [gram, mean_std])
+def test_statistics_are_means_over_the_patch(describe) -> None:
+    features = maps(2, 3, 4, 5)
+    torch.testing.assert_close(describe(features.repeat(1, 1, 3, 2)), describe(features))
+
+
+@pytest.mark.parametrize("describe", [gram, mean_std])
+def test_statistics_stay_in_float32_under_autocast(describe) -> None:
+    features = maps(2, 8, 16, 16).float()
+    expected = describe(features)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = describe(features)
+        raised = describe(features.bfloat16())
+    assert inside.dtype == raised.dtype == torch.float32
+    assert torch.equal(inside, expected)
+
+
+@pytest.mark.parametrize("describe", [gram, mean_std])
+def test_statistics_keep_float64(describe) -> None:
+    assert describe(maps(1, 2, 3, 3)).dtype == torch.float64
+
+
+# ---- style distance ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_agrees_with_numpy(statistic: str) -> None:
+    a, b = maps(2, 4, 6, 5, seed=1), maps(2, 4, 6, 5, seed=2) ** 2
+    expected = np.mean((described(a.numpy(), statistic) - described(b.numpy(), statistic)) ** 2)
+    assert expected > 1e-4
+    assert style_distance(a, b, statistic).shape == ()
+    assert style_distance(a, b, statistic).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_has_the_right_gradient(statistic: str) -> None:
+    a, b = maps(2, 3, 4, 3, seed=1).requires_grad_(), maps(2, 3, 4, 3, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, y: style_distance(x, y, statistic), (a, b))
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_compares_image_by_image(statistic: str) -> None:
+    a, b = maps(2, 3, 5, 5, seed=1), maps(2, 3, 5, 5, seed=2)
+    each = [style_distance(a[i : i + 1], b[i : i + 1], statistic) for i in range(2)]
+    torch.testing.assert_close(style_distance(a, b, statistic), sum(each) / 2)
+    # Two batches of the same images in another order are not of one style.
+    assert style_distance(a, a.flip(0), statistic) > 1e-5
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_is_a_mean_over_batch_and_patch(statistic: str) -> None:
+    a, b = maps(2, 3, 4, 6, seed=1), maps(2, 3, 4, 6, seed=2)
+    once = style_distance(a, b, statistic)
+    again = style_distance(a.repeat(3, 1, 2, 2), b.repeat(3, 1, 2, 2), statistic)
+    torch.testing.assert_close(again, once)
+
+
+# ---- stage 2 -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("judge", JUDGES)
+def test_the_term_is_the_style_distance_of_the_judges_maps(judge, statistic: str) -> None:
+    judge = frozen(judge)
+    sr, hr = maps(2, 3, 9, 8, seed=1), maps(2, 3, 9, 8, seed=2) ** 2
+    a, b = (described(judge(x).numpy(), statistic) for x in (sr, hr))
+    value = StyleTerm(statistic)(sr=sr, hr=hr, judge=judge).item()
+    assert value == pytest.approx(np.mean((a - b) ** 2), abs=1e-7)
+    assert value > 1e-7
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_the_terms_gradient_is_right(statistic: str) -> None:
+    judge = frozen(JUDGES[0])
+    sr, hr = maps(1, 3, 5, 4, seed=1).requires_grad_(), maps(1, 3, 5, 4, seed=2)
+    assert torch.autograd.gradcheck(lambda x: StyleTerm(statistic)(x, hr, judge), (sr,))
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("flat", [False, True])
+def test_equal_images_are_of_one_style_with_gradient_zero(statistic: str, flat: bool) -> None:
+    hr = torch.full((2, 3, 8, 8), 0.5).double() if flat else maps(2, 3, 8, 8)
+    sr = hr.clone().requires_grad_()
+    for judge in (*map(frozen, JUDGES), nn.Identity()):
+        (gradient,) = torch.autograd.grad(StyleTerm(statistic)(sr, hr, judge), sr)
+        assert StyleTerm(statistic)(sr, hr, judge).item() == 0
+        assert (gradient == 0).all()
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_a_flat_output_has_a_finite_gradient(statistic: str) -> None:
+    sr = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
+    hr = maps(1, 3, 8, 8).float()
+    (gradient,) = torch.autograd.grad(StyleTerm(statistic)(sr, hr, nn.Identity()), sr)
+    assert gradient.isfinite().all()
+    assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_the_judge_learns_nothing_and_the_original_gets_no_gradient(judge) -> None:
+    judge = frozen(judge)
+    before = copy.deepcopy(judge.state_dict())
+    sr, hr = maps(2, 3, 8, 8, seed=1).requires_grad_(), maps(2, 3, 8, 8, seed=2).requires_grad_()
+    StyleTerm()(sr, hr, judge).backward()
+    assert sr.grad is not None
+    assert sr.grad.abs().sum() > 0
+    assert hr.grad is None
+    assert all(parameter.grad is None for parameter in judge.parameters())
+    assert not judge.training
+    assert all(torch.equal(value, before[key]) for key, value in judge.state_dict().items())
+
+
+def test_style_in_autocast_is_computed_in_float32() -> None:
+    sr, hr = maps(2, 3, 16, 16, seed=1).float(), maps(2, 3, 16, 16, seed=2).float()
+    expected = StyleTerm()(sr, hr, nn.Identity())
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = StyleTerm()(sr, hr, nn.Identity())
+    assert torch.equal(inside, expected)
+
+
+# ---- window --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
+def test_the_window_lies_in_the_centre(height: int, width: int, window: int) -> None:
+    images = torch.arange(height * width).reshape(1, 1, height, width)
+    cut = centre(images, window)
+    if window > min(height, width):
+        assert cut is images
+        return
+    assert cut.shape == (1, 1, window, window)
+    top, left = divmod(cut[0, 0, 0, 0].item(), width)
+    assert 0 <= (height - window - top) - top <= 1
+    assert 0 <= (width - window - left) - left <= 1
+    assert torch.equal(cut, images[..., top : top + window, left : left + window])
+
+
+def test_a_window_of_zero_takes_all() -> None:
+    images = maps(1, 3, 4, 5)
+    assert centre(images, 0) is images
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_the_term_sees_its_window_alone(statistic: str) -> None:
+    sr, hr = maps(2, 3, 12, 12, seed=1).requires_grad_(), maps(2, 3, 12, 12, seed=2)
+    judge = frozen(JUDGES[0])
+    value = StyleTerm(statistic, window=4)(sr, hr, judge)
+    value.backward()
+    assert sr.grad is not None
+    assert sr.grad[..., 4:8, 4:8].abs().sum() > 0
+    outside = sr.grad.clone()
+    outside[..., 4:8, 4:8] = 0
+    assert (outside == 0).all()
+    cut = (..., slice(4, 8), slice(4, 8))
+    torch.testing.assert_close(value, StyleTerm(statistic)(sr[cut], hr[cut], judge))
+
+
+# ---- refusals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("statistic", ["grams", "", None, "Gram"])
+def test_unknown_statistics_are_refused(statistic: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"statistic is {statistic!r}; it is one of gram, mean_std"
+    ):
+        StyleTerm(statistic)
+
+
+def test_a_negative_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="window is -1"):
+        StyleTerm(window=-1)

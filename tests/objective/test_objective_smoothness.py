@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from mtlsr.data.resize import resampling_matrix
+from mtlsr.objective.smoothness import (
+    EPSILON,
+    ReconstructionTerm,
+    SmoothnessTerm,
+    charbonnier,
+    distance,
+)
+
+KINDS = ["mse", "l1", "charbonnier"]
+
+
+def image(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(*shape, generator=generator, dtype=torch.float64)
+
+
+def by_hand(estimate: np.ndarray, target: np.ndarray, kind: str) -> float:
+    difference = estimate - target
+    if kind == "mse":
+        return float(np.mean(difference**2))
+    if kind == "l1":
+        return float(np.mean(np.abs(difference)))
+    return float(np.mean(np.hypot(difference, 1e-3)) - 1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_distances_agree_with_numpy(kind: str) -> None:
+    a, b = image(2, 3, 6, 5, seed=1), image(2, 3, 6, 5, seed=2)
+    assert distance(a, b, kind).shape == ()
+    assert distance(a, b, kind).item() == pytest.approx(by_hand(a.numpy(), b.numpy(), kind))
+    single = distance(a.float(), b.float(), kind).item()
+    assert single == pytest.approx(by_hand(a.numpy(), b.numpy(), kind), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_distances_have_the_right_gradient(kind: str) -> None:
+    a, b = image(1, 3, 4, 3, seed=1).requires_grad_(), image(1, 3, 4, 3, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, y: distance(x, y, kind), (a, b))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_images_are_at_distance_zero_with_gradient_zero(
+    kind: str, dtype: torch.dtype
+) -> None:
+    a = image(2, 3, 5, 5).to(dtype).requires_grad_()
+    value = distance(a, a.detach(), kind)
+    value.backward()
+    assert abs(value.item()) < 1e-9
+    assert (a.grad == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_distances_are_means_over_batch_and_patch(kind: str) -> None:
+    a, b = image(2, 3, 4, 6, seed=1), image(2, 3, 4, 6, seed=2)
+    once = distance(a, b, kind)
+    torch.testing.assert_close(distance(a.repeat(3, 1, 2, 4), b.repeat(3, 1, 2, 4), kind), once)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_charbonnier_lies_between_l1_less_epsilon_and_l1(a: float, b: float) -> None:
+    value = charbonnier(torch.tensor([a], dtype=torch.float64), torch.tensor([b]).double()).item()
+    b = torch.tensor([b]).item()
+    assert abs(a - b) - EPSILON - 1e-12 <= value <= abs(a - b) + 1e-12
+    assert value >= -1e-12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
+    estimate, clean = image(2, 3, 6, 5, seed=1), image(2, 3, 6, 5, seed=2)
+    value = ReconstructionTerm(kind)(reconstruction=estimate, lr_clean=clean).item()
+    assert value == pytest.approx(by_hand(estimate.numpy(), clean.numpy(), kind))
+
+
+# ---- stage 2 -------------------------------------------------------------------------------------
+
+
+def inputs() -> dict[str, Tensor]:
+    return {
+        "sr": image(2, 3, 12, 16, seed=1),
+        "hr": image(2, 3, 12, 16, seed=2),
+        "reconstruction": image(2, 3, 6, 8, seed=3),
+        "lr_clean": image(2, 3, 6, 8, seed=4),
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (0.25, 0), (0, 0.5), (0.25, 0.5)])
+def test_inner_weights_add_their_distances(kind: str, a: float, b: float) -> None:
+    known = inputs()
+    arrays = {name: x.numpy() for name, x in known.items()}
+    shrunk = np.einsum(
+        "oh,pw,nchw->ncop", resampling_matrix(12, 6), resampling_matrix(16, 8), arrays["sr"]
+    )
+    expected = (
+        by_hand(arrays["sr"], arrays["hr"], kind)
+        + a * by_hand(arrays["reconstruction"], arrays["lr_clean"], kind)
+        + b * by_hand(shrunk, arrays["lr_clean"], kind)
+    )
+    assert SmoothnessTerm(kind, a, b)(**known).item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_single_task_looks_at_sr_and_hr_alone() -> None:
+    known = inputs()
+    for name in ("reconstruction", "lr_clean"):
+        known[name] = torch.full_like(known[name], float("nan"))
+    assert SmoothnessTerm("l1", 0, 0)(**known).isfinite()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stage_twos_gradient_is_right(kind: str) -> None:
+    term = SmoothnessTerm(kind, 0.3, 0.7)
+    known = [x[:1, :, :6, :8] if x.shape[-1] == 16 else x[:1, :, :3, :4] for x in inputs().values()]
+    leaves = tuple(x.clone().requires_grad_() for x in known)
+    assert torch.autograd.gradcheck(term, leaves)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stage_two_is_zero_with_a_finite_gradient_where_all_agree(kind: str) -> None:
+    hr = torch.full((2, 3, 8, 8), 0.25, dtype=torch.float64)
+    sr = hr.clone().requires_grad_()
+    low = torch.full((2, 3, 4, 4), 0.25, dtype=torch.float64)
+    value = SmoothnessTerm(kind, 1.0, 1.0)(sr, hr, low, low)
+    value.backward()
+    assert value.item() == pytest.approx(0, abs=1e-12)
+    assert sr.grad is not None
+    assert sr.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("sides", [(8, 4), (24, 12), (24, 6)])
+def test_an_offset_costs_the_same_at_every_size(sides: tuple[int, int]) -> None:
+    side, low_side = sides
+    hr, clean = image(2, 3, side, side), torch.full((2, 3, low_side, low_side), 0.5)
+    flat = torch.full_like(hr, 0.6)
+    term = SmoothnessTerm("l1", consistency=2.0)
+    assert term(hr + 0.1, hr, clean, clean).item() > 0.1
+    value = term(flat, flat - 0.1, clean, clean.double()).item()
+    assert value == pytest.approx(0.1 + 2 * 0.1)
+
+
+def test_consistency_pulls_the_output_to_the_clean_image() -> None:
+    known = inputs()
+    known["sr"].requires_grad_()
+    term = SmoothnessTerm("mse", consistency=1.0)
+    alone = SmoothnessTerm("mse")
+    (both,) = torch.autograd.grad(term(**known), known["sr"])
+    (first,) = torch.autograd.grad(alone(**known), known["sr"])
+    assert (both - first).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("term", [ReconstructionTerm, SmoothnessTerm])
+@pytest.mark.parametrize("kind", ["l2", "", None, "MSE"])
+def test_unknown_distances_are_refused(term: type, kind: str) -> None:
+    with pytest.raises(ValueError, match=f"distance is {kind!r}; it is one of mse, l1, charb"):
+        term(kind)
+
+
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["reconstruction", "consistency"])
+def test_inner_weights_are_finite_and_not_negative(name: str, weight: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {weight}; it must be finite and"):
+        SmoothnessTerm("l1", **{name: weight})
