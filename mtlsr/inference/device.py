@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from mtlsr.errors import UserError
+from mtlsr.networks.base import SuperResolver
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -50,6 +51,11 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
     if name not in PRECISIONS:
         raise UserError(f"precision is {name!r}; it is one of auto, {', '.join(PRECISIONS)}.")
     return PRECISIONS[name]
+
+
+def ready(network: SuperResolver, device: torch.device) -> SuperResolver:
+    """Move a network to where it enlarges, always in one memory format: the last bits follow it."""
+    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 @contextmanager

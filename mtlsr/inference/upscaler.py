@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
-from mtlsr.inference.device import computing, find_device, find_precision
+from mtlsr.inference.device import computing, find_device, find_precision, ready
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import SuperResolver
 from mtlsr.networks.folder import load_model, model_folder
@@ -58,7 +58,7 @@ class Upscaler:
     ) -> None:
         self.device = find_device(device)
         self.precision = find_precision(precision, self.device)
-        self.network = network.to(self.device).eval()
+        self.network = ready(network, self.device)
 
     @classmethod
     def from_pretrained(

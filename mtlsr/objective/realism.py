@@ -25,7 +25,7 @@ class DegradationTerm(nn.Module):
 
 @in_full_precision
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C), in float32 at least.
+    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C).
 
     It does not see where a pixel stands, so it describes style (Gatys et al. 2016,
     arXiv:1508.06576); the division makes it independent of the patch size.
@@ -36,7 +36,7 @@ def gram(features: Tensor) -> Tensor:
 
 @in_full_precision
 def mean_std(features: Tensor) -> Tensor:
-    """Mean and standard deviation of every channel of (N, C, H, W): shape (N, 2, C), in float32 at least.
+    """Mean and standard deviation of every channel of (N, C, H, W): (N, 2, C).
 
     The statistics of AdaIN (Huang and Belongie 2017, arXiv:1703.06868).
     """

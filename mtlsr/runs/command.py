@@ -91,7 +91,9 @@ def quoted(argument: str, arguments: list[str]) -> str:
         return argument
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
     # 1.10 needs its quotes, too: it would become the number 1.1.
-    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value)
+    escaped = re.sub(
+        r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value
+    )
     return f"{key}='{escaped}'"
 
 

@@ -23,6 +23,7 @@ class StopOnSignal(pl.Callback):
         self.checkpoint = checkpoint
         self.advice = advice
         self._asked = False
+        self._saved = False
         self._previous: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -36,8 +37,22 @@ class StopOnSignal(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
+        # Lightning counts on from a checkpoint of this hook. What the step still has to do, logging
+        # and perhaps validation, comes after it, so the end waits for the next step's start.
         if self._asked:
             trainer.save_checkpoint(self.checkpoint)
+            self._saved = True
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        self._stop_if_saved(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._stop_if_saved(trainer)
+
+    def _stop_if_saved(self, trainer: pl.Trainer) -> None:
+        if self._saved:
             raise Interrupted(f"Stopped after step {trainer.global_step}. {self.advice}")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

@@ -1,6 +1,5 @@
 """What happens around training: what a run starts from, its record, its results."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +35,8 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 def settled(cfg: DictConfig) -> DictConfig:
     """The configuration to run, a resumed run's own where there is one. Sets seed and threads."""
     if cfg.resume is not None:
-        stored = OmegaConf.create(read_manifest(cfg.resume, "resume")["config"])
-        cfg = OmegaConf.merge(cfg, stored, {"folder": str(cfg.resume), "resume": cfg.resume})  # type: ignore[assignment]
+        stored = read_manifest(cfg.resume, "resume")["config"]
+        cfg = OmegaConf.create({**stored, "folder": str(cfg.resume), "resume": str(cfg.resume)})
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
     pl.seed_everything(cfg.seed, verbose=False)
@@ -190,10 +189,13 @@ def publish(
             rows.append((stem, versions))
     log_panels(loggers, rows)
     results.print()
-    console.print(f"Everything is in [bold]{folder}[/bold]. Next:", highlight=False)
-    shown = os.path.relpath(folder) if Path(folder).is_absolute() else folder
-    console.print(f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>")
-    console.print("  python -m mtlsr.train -m loss.lambda2=0.1,0.5", highlight=False)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    for line in (
+        f"Everything is in {shown}. Next:",
+        f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>",
+        "  python -m mtlsr.train -m loss.lambda2=0.1,0.5",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _summary(architecture: dict[str, Any]) -> str:

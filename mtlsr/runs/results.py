@@ -16,6 +16,7 @@ from rich.table import Table
 
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.data.resize import bicubic_upscale
+from mtlsr.inference.device import computing, ready
 from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
@@ -84,10 +85,11 @@ def bicubic(scale: int) -> Method:
 
 def network(model: SuperResolver, device: torch.device | str = "cpu") -> Method:
     """A network as a method: float32, whole images."""
-    model = model.to(device).eval()
+    device = torch.device(device)
+    model = ready(model, device)
 
     def method(pair: EvaluationPair) -> UInt8:
-        with torch.inference_mode():
+        with computing(device, torch.float32):
             return enlarge_uint8(model, pair.lr, device).numpy(force=True)
 
     return method

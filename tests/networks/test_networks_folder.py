@@ -9,7 +9,15 @@ from safetensors.torch import load_file, save_file
 from mtlsr.errors import UserError
 from mtlsr.networks import folder as module
 from mtlsr.networks.base import SuperResolver
-from mtlsr.networks.folder import CONFIG, FORMAT, WEIGHTS, ModelError, load_model, save_model
+from mtlsr.networks.folder import (
+    CONFIG,
+    FORMAT,
+    WEIGHTS,
+    ModelError,
+    load_model,
+    model_folder,
+    save_model,
+)
 from mtlsr.networks.table import build_pair
 
 
@@ -202,10 +210,28 @@ def test_weights_of_other_shapes_are_refused_by_name(saved: Path) -> None:
     assert "size mismatch for realism.head.weight" in message
 
 
-def test_missing_and_unexpected_weights_are_refused_by_name(saved: Path) -> None:
+def test_missing_weights_are_refused_by_name(saved: Path) -> None:
     weights = load_file(saved / WEIGHTS)
-    weights["extra"] = weights.pop("realism.head.bias")
+    del weights["realism.head.bias"]
     save_file(weights, saved / WEIGHTS)
-    message = refusal(saved)
-    assert "realism.head.bias" in message
-    assert "extra" in message
+    assert "realism.head.bias" in refusal(saved)
+
+
+def test_unexpected_weights_are_refused_by_name(saved: Path) -> None:
+    save_file(load_file(saved / WEIGHTS) | {"extra": torch.zeros(1)}, saved / WEIGHTS)
+    assert "extra" in refusal(saved)
+
+
+# ---- where a model is found ----------------------------------------------------------------------
+
+
+def test_a_run_folder_and_a_model_folder_mean_the_same_model(saved: Path) -> None:
+    assert model_folder(saved) == model_folder(str(saved)) == saved
+    assert model_folder(saved.parent) == saved  # `<run>/model`
+
+
+def test_a_folder_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere' does not exist; a run or model folder"):
+        model_folder(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match=r"neither config\.json nor model/config\.json is in it"):
+        model_folder(tmp_path)

@@ -1,0 +1,67 @@
+"""What tests of the floors above pure torch share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+
+from mtlsr.data.images import write_image
+from mtlsr.data.resize import bicubic_upscale
+from mtlsr.runs.command import conf_folder
+from mtlsr.runs.schema import register
+
+torch.set_num_threads(1)
+
+QUICK = ["schedule=quick", "trainer.progress=false", "trainer.threads=1", "trainer.log_every=2"]
+"""A training of a few steps."""
+
+Compose = Callable[..., DictConfig]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One store of decoded photographs for all tests of a process."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def small_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four small images, one of which a run holds out."""
+    folder = tmp_path_factory.mktemp("small_photographs")
+    rng = np.random.default_rng(0)
+    for name in "abcd":
+        coarse = rng.integers(0, 256, (24, 30, 3), dtype=np.uint8)
+        write_image(folder / f"{name}.png", bicubic_upscale(coarse, 4))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def composer(cache: Path, small_photographs: Path) -> Compose:
+    """Compose the real configuration of a command, as the command line would, for a tiny run."""
+    register()
+    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+
+    def make(folder: Path, command: str, *overrides: str) -> DictConfig:
+        given = [*QUICK, *data, "logger=csv", f"folder={folder}", f"cache={cache}"]
+        with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            return hydra.compose(command, [*given, *overrides])
+
+    return make
+
+
+@pytest.fixture
+def compose(tmp_path: Path, composer: Compose) -> Compose:
+    """`compose("train", "scale=2", folder="a")` is a tiny run in `<tmp_path>/a`."""
+
+    def make(command: str = "train", *overrides: str, folder: str = "run") -> DictConfig:
+        return composer(tmp_path / folder, command, *overrides)
+
+    return make

@@ -1,0 +1,77 @@
+"""Values of the configuration: types by Hydra, ranges by us, each refused with its key."""
+
+from pathlib import Path
+
+import hydra
+import pytest
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mtlsr.runs.command import conf_folder
+from mtlsr.runs.schema import ConfigError, check_ranges
+
+GROUPS = {
+    folder.relative_to(conf_folder()).as_posix(): sorted(
+        file.stem for file in folder.glob("*.yaml")
+    )
+    for folder in conf_folder().rglob("*")
+    if folder.is_dir() and folder.name not in ("experiment", "local")
+}
+CHOICES = [(group, name) for group, names in GROUPS.items() for name in names]
+EXPERIMENTS = sorted(file.stem for file in Path(conf_folder(), "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("loss.lambda2=-1", "loss.lambda2 is -1.0; it must be finite and at least 0"),
+        ("loss.lambda1=nan", "loss.lambda1 is nan; it must be finite and at least 0"),
+        ("loss.lambda4=inf", "loss.lambda4 is inf; it must be finite and at least 0"),
+        ("loss.stage1.lambda3=-0.5", "loss.stage1.lambda3 is -0.5"),
+        ("schedule.realism.steps=0", "schedule.realism.steps is 0; it must be finite and at least"),
+        (
+            "schedule.restoration.lr=0",
+            "schedule.restoration.lr is 0.0; it must be finite and above",
+        ),
+        ("degradation.blur_probability=1.5", "it must be at least 0 and at most 1"),
+        ("seed=-3", "seed is -3; it must be at least 0"),
+    ],
+)
+def test_numbers_out_of_range_are_named(compose, override, said):
+    with pytest.raises(ConfigError, match=r"must be") as caught:
+        check_ranges(compose("train", override))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "override", ["loss.lambda2=much", "schedule.realism.steps=1.5", "trainer.channels_last=perhaps"]
+)
+def test_other_types_are_refused_by_hydra(compose, override):
+    with pytest.raises((hydra.errors.HydraException, OmegaConfBaseException)):
+        compose("train", override)
+
+
+@pytest.mark.parametrize("override", ["loss.lambda5=1", "lambda2=1", "dataset.path=here"])
+def test_unknown_keys_are_refused_by_hydra(compose, override):
+    with pytest.raises(hydra.errors.HydraException):
+        compose("train", override)
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_of_every_group_composes(compose, group, name):
+    extra = ["dataset.root=somewhere"] if group == "dataset" else []
+    cfg = compose("train", f"{group}={name}", *extra)
+    check_ranges(cfg)
+    assert OmegaConf.to_container(cfg, resolve=True)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_composes(compose, name):
+    check_ranges(compose("train", f"experiment={name}"))
+
+
+def test_stage_one_weights_do_not_follow_those_of_stage_two(compose):
+    plain = compose("train").loss.stage1
+    assert (
+        compose("train", "loss.lambda1=7", "loss.lambda2=7", "loss.lambda3=7").loss.stage1 == plain
+    )

@@ -1,0 +1,232 @@
+"""Whole runs of a few steps, in this process: what they leave, and that they repeat."""
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from mtlsr.networks.folder import load_model
+from mtlsr.runs import build
+from mtlsr.runs.schema import ConfigError
+from mtlsr.train import check, run
+
+SEED = ["backbone/realism=seed", "backbone/restoration=seed"]
+TERMS = {
+    "realism": ("smoothness", "realism", "structure"),
+    "restoration": ("smoothness", "realism", "structure", "anchor"),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, composer):
+    """The folder of one default run of a few steps."""
+    return run(composer(tmp_path_factory.mktemp("finished"), "train"))
+
+
+def weights(folder):
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_run_leaves_what_the_design_promises(finished):
+    for name in ("manifest.json", "metrics.csv", "per_image.csv", "results.json"):
+        assert (finished / name).stat().st_size > 0
+    for stage in TERMS:
+        for name in ("best.ckpt", "last.ckpt"):
+            state = torch.load(finished / "checkpoints" / stage / name, weights_only=True)
+            assert state["state_dict"]
+    model, architecture = load_model(finished / "model")
+    assert model.scale == architecture["scale"] == 4
+    for picture in (finished / "pictures").iterdir():
+        with Image.open(picture) as image:
+            assert min(image.size) > 90
+    assert not list(finished.rglob("*.tmp"))
+
+
+def test_the_manifest_explains_the_run(finished):
+    manifest = json.loads((finished / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert manifest["config"]["loss"]["lambda2"] > 0
+    assert set(manifest["seconds"]) == {"realism", "restoration", "evaluation"}
+    assert len(manifest["data"]) == 64
+    assert manifest["versions"]["torch"] == torch.__version__
+
+
+def test_results_name_data_set_method_and_metric(finished):
+    results = json.loads((finished / "results.json").read_text())
+    assert set(results) == {"protocol", "datasets"}
+    assert set(results["datasets"]) == {"folder-val"}
+    for methods in results["datasets"].values():
+        assert set(methods) == {"bicubic", "mtlsr"}
+        for scores in methods.values():
+            assert set(scores) == {"psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "images"}
+            assert all(math.isfinite(value) for value in scores.values())
+
+
+def test_every_term_is_logged_as_it_is_and_weighted(finished):
+    with (finished / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for stage, terms in TERMS.items():
+        logged = [row for row in rows if row[f"{stage}/loss"]]
+        assert logged
+        for row in logged:
+            products = 0.0
+            for term in terms:
+                raw, weight, product = (
+                    float(row[f"{stage}/{term}/{kind}"]) for kind in ("raw", "weight", "weighted")
+                )
+                assert product == pytest.approx(raw * weight, rel=1e-5)
+                products += product
+            assert float(row[f"{stage}/loss"]) == pytest.approx(products, rel=1e-4)
+        assert any(row[f"{stage}/samples_per_second"] for row in rows)
+    assert any(row["restoration/val/psnr_y"] for row in rows)
+
+
+def test_the_anchor_is_zero_when_stage_two_begins(compose):
+    cfg = compose("train", "trainer.log_every=1")
+    folder = run(cfg)
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["restoration/anchor/raw"]]
+    assert float(rows[0]["restoration/anchor/raw"]) == 0
+    assert float(rows[-1]["restoration/anchor/raw"]) > 0
+
+
+def test_equal_seeds_give_equal_bits_and_other_seeds_other_batches(compose, finished):
+    again = run(compose("train", folder="again"))
+    assert same(weights(finished), weights(again))
+    assert (finished / "results.json").read_bytes() == (again / "results.json").read_bytes()
+    first, second = compose("train", "trainer.workers=0"), compose("train", "seed=1")
+    for stage in build.STAGES:
+        batches = [
+            next(iter(build.loader(cfg, stage, build.dataset(cfg)))) for cfg in (first, second)
+        ]
+        assert not torch.equal(batches[0].lr, batches[1].lr)
+
+
+def test_batches_do_not_depend_on_lambda(compose):
+    batches = []
+    for value in ("0.1", "0.5"):
+        cfg = compose("train", f"loss.lambda2={value}")
+        batches.append(next(iter(build.loader(cfg, "restoration", build.dataset(cfg)))))
+    assert torch.equal(batches[0].hr, batches[1].hr)
+    assert torch.equal(batches[0].lr, batches[1].lr)
+
+
+def test_a_stage_one_can_be_taken_from_another_run(compose, finished):
+    whole = weights(finished)
+    folder = run(compose("train", "stages=[restoration]", f"stage1={finished}", folder="second"))
+    assert same(whole, weights(folder))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["stage1"]["data"] == manifest["data"]
+
+
+def test_stage_one_alone_leaves_a_checkpoint_and_no_model(compose):
+    folder = run(compose("train", "stages=[realism]"))
+    assert (folder / "checkpoints" / "realism" / "last.ckpt").is_file()
+    assert not (folder / "model").exists()
+
+
+def test_a_frozen_stage_one_does_not_move(compose, finished):
+    folder = run(
+        compose("train", "stages=[restoration]", f"stage1={finished}", "freeze_realism=true")
+    )
+    path = finished / "checkpoints" / "realism" / "last.ckpt"
+    stage1 = torch.load(path, weights_only=True)["state_dict"]
+    found = weights(folder)
+    for name in (n for n in found if n.startswith("realism.")):
+        assert torch.equal(found[name], stage1["network." + name.removeprefix("realism.")])
+
+
+@pytest.mark.parametrize("experiment", ["joint", "single_task", "frozen"])
+def test_the_named_experiments_run(compose, experiment):
+    folder = run(compose("train", f"experiment={experiment}"))
+    assert json.loads((folder / "manifest.json").read_text())["status"] == "done"
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize("pair", ["efficient", "seed"])
+def test_every_scale_and_pair_trains(compose, scale, pair):
+    cfg = compose(
+        "train", f"scale={scale}", f"backbone/realism={pair}", f"backbone/restoration={pair}"
+    )
+    assert load_model(run(cfg) / "model")[0].scale == scale
+
+
+def test_fine_tuning_starts_from_the_model(compose, finished):
+    cfg = compose(
+        "train", "stages=[restoration]", f"init={finished}", "schedule.restoration.lr=1e-12"
+    )
+    before, after = weights(finished), weights(run(cfg))
+    for name, value in before.items():
+        torch.testing.assert_close(value, after[name], atol=1e-8, rtol=1e-6)
+
+
+def test_stage_two_sees_degraded_images_by_choice(compose):
+    cfg = compose("train", "degradation=classical", "schedule.restoration.batch=16")
+    batch = next(iter(build.loader(cfg, "restoration", build.dataset(cfg))))
+    assert (batch.degradation > 0).any()
+    assert not torch.equal(batch.lr, batch.lr_clean)
+    run(cfg)
+
+
+def test_the_bundled_photographs_train_and_are_measured(compose):
+    folder = run(compose("train", "dataset=photos"))
+    found = json.loads((folder / "results.json").read_text())["datasets"]
+    assert {name: methods["mtlsr"]["images"] for name, methods in found.items()} == {
+        "photos": 2,
+        "photos-val": 1,
+    }
+
+
+def test_averaged_weights_are_the_model(compose):
+    cfg = compose("train", folder="averaged")
+    path = run(cfg) / "checkpoints" / "restoration" / "last.ckpt"
+    state = torch.load(path, weights_only=True)
+    averaged, live = state["state_dict"], state["current_model_state"]
+    model = weights(path.parents[2])
+    for name, value in model.items():
+        assert torch.equal(value, averaged["network." + name])
+    assert any(not torch.equal(live[name], averaged[name]) for name in averaged)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["dataset.name=nowhere"], "nowhere"),
+        (["dataset.root=/nowhere"], "/nowhere"),
+        (["backbone.realism.name=huge"], "backbone.realism.name is 'huge'; known are"),
+        (["+backbone.restoration.depth=3"], "backbone.restoration.depth is not an option"),
+        (["scale=5"], "scale is 5"),
+        (["stages=[polish]"], "stages holds 'polish'"),
+        (["stages=[]"], "stages is empty"),
+        (["stages=[restoration]"], "without a stage 1"),
+        (["stage1=/nowhere", "stages=[restoration]"], "stage1 is '/nowhere'"),
+        (["init=/nowhere"], "'/nowhere' does not exist"),
+        (["resume=/nowhere"], "resume is '/nowhere'"),
+        (["loss.smoothness.distance=l3"], "l3"),
+        (["loss.realism.statistic=mood"], "mood"),
+        (["loss.structure.transform=curl"], "curl"),
+        (["schedule.restoration.patch=300"], "300"),
+        (["loss=single_task", "loss.lambda1=0", "experiment=single_task"], "nothing to train"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_a_sentence(compose, tmp_path, overrides, said):
+    with pytest.raises(ValueError, match=".") as caught:
+        check(compose("train", *overrides))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("other", [["scale=2"], SEED])
+def test_a_stage_one_of_another_scale_or_backbone_is_refused(compose, finished, other):
+    cfg = compose("train", "stages=[restoration]", f"stage1={finished}", *other)
+    with pytest.raises(ConfigError, match="stage1="):
+        check(cfg)
