@@ -22,8 +22,6 @@ def run(cfg: DictConfig) -> Path:
         ValueError: The configuration cannot be trained.
         Interrupted: The run was stopped; its folder holds all that is needed to go on.
     """
-    import torch
-
     from mtlsr.runs import build, life
     from mtlsr.runs.fit import fit
     from mtlsr.runs.quiet import quiet
@@ -39,7 +37,6 @@ def run(cfg: DictConfig) -> Path:
     reference = life.start_weights(cfg, model)
 
     with life.recorded(cfg, folder) as manifest, tracked(cfg, folder, life.plain(cfg)) as loggers:
-        manifest.write(data=build.samples(cfg, "restoration", files).store.fingerprint)
         progress = life.progress(cfg)
 
         if "realism" in cfg.stages:
@@ -57,11 +54,12 @@ def run(cfg: DictConfig) -> Path:
             stage2 = RestorationStage(model, objective, recipe, reference, cfg.freeze_realism)
             with manifest.timed("restoration"):
                 fit(cfg, stage2, "restoration", files, folder, loggers, progress)
+            progress.close()
+            with manifest.timed("evaluation"):
+                life.publish(cfg, folder, stage2, files, loggers)
 
         progress.close()
-        device = build.device(cfg)
-        with manifest.timed("evaluation"), torch.inference_mode():
-            life.publish(cfg, folder, model.to(device), files, loggers, device)
+        life.advise(cfg, folder)
     return folder
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -15,6 +16,8 @@ from omegaconf import DictConfig
 
 from mtlsr.data.images import write_image
 from mtlsr.data.resize import bicubic_upscale
+from mtlsr.networks.folder import save_model
+from mtlsr.networks.table import build_pair
 from mtlsr.runs.command import conf_folder
 from mtlsr.runs.schema import register
 
@@ -65,3 +68,19 @@ def compose(tmp_path: Path, composer: Compose) -> Compose:
         return composer(tmp_path / folder, command, *overrides)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Model folder of a small untrained pair that enlarges by 2, as a run would hold it."""
+    architecture: dict[str, Any] = {
+        "realism": {"name": "efficient", "first": 4, "widths": [8, 8], "units": [1, 1]},
+        "restoration": {"name": "efficient", "units": [1, 1]},
+        "scale": 2,
+        "vector_size": 5,
+        "structure_channels": 2,
+    }
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    save_model(folder, build_pair(**architecture), architecture)
+    return folder

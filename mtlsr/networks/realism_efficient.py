@@ -78,7 +78,7 @@ class EfficientRealism(RealismNet):
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
         hidden = 2 * sum(widths)
         self.head = nn.Sequential(
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, vector_size)
+            nn.LayerNorm(hidden), nn.Linear(hidden, 64), nn.ReLU(), nn.Linear(64, vector_size)
         )
         # The image itself is the first guess of the clean image, and "clean" that of the vector.
         for last in (self.restore, self.head[-1]):
@@ -108,7 +108,11 @@ class EfficientRealism(RealismNet):
 
 
 def _statistics(features: Sequence[Tensor]) -> Tensor:
-    """Mean and mean magnitude of every channel: (N, 2·ΣC). Noise and blur show in the second."""
-    means = [x.float().mean(dim=(-2, -1)) for x in features]
-    magnitudes = [x.float().abs().mean(dim=(-2, -1)) for x in features]
-    return torch.cat(means + magnitudes, dim=1)
+    """Mean and logarithm of the deviation of every channel: (N, 2·ΣC), in float32.
+
+    Blur and noise change the deviation of fine detail by factors, which a logarithm makes steps.
+    """
+    flat = [x.float().flatten(2) for x in features]
+    means = [x.mean(dim=-1) for x in flat]
+    deviations = [0.5 * (x.var(dim=-1, correction=0) + 1e-6).log() for x in flat]
+    return torch.cat(means + deviations, dim=1)

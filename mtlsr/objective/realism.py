@@ -49,10 +49,19 @@ def mean_std(features: Tensor) -> Tensor:
 _STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram, "mean_std": mean_std}
 
 
+SMOOTH = 2.0**-13
+"""ε of the style distance. A power of two, so that √(0 + ε²) - ε is exactly 0."""
+
+
 def style_distance(features: Tensor, target: Tensor, statistic: Statistic = "gram") -> Tensor:
-    """Mean squared difference of the statistics of two sets of maps, image by image: a scalar."""
+    """Distance of the statistics T of two sets of maps (N, C, H, W), mean over images: a scalar.
+
+    d = mean over n of √(‖T(a_n) - T(b_n)‖² + ε²) - ε: the source's unsquared norm, whose gradient
+    is finite, and zero, where the two are equal.
+    """
     describe = _STATISTICS[statistic]
-    return F.mse_loss(describe(features), describe(target))
+    difference = (describe(features) - describe(target)).flatten(1)
+    return (difference.square().sum(dim=1) + SMOOTH**2).sqrt().mean() - SMOOTH
 
 
 class StyleTerm(nn.Module):

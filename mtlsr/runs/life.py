@@ -1,5 +1,6 @@
 """What happens around training: what a run starts from, its record, its results."""
 
+import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +21,16 @@ from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, pictures
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.fit import checkpoint
-from mtlsr.runs.manifest import Manifest, read_manifest
+from mtlsr.runs.manifest import Manifest, read_manifest, write_json
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
+from mtlsr.stages.restoration import RestorationStage
+
+PICTURED = 8
+"""Held-out photographs, at the most, of which pictures are drawn."""
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -132,6 +138,8 @@ def recorded(cfg: DictConfig, folder: Path) -> Iterator[Manifest]:
     """The run's manifest, with how it ended: done, failed or interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(folder, plain(cfg))
+    files = build.dataset(cfg)
+    manifest.write(data=build.store(cfg, files.train).fingerprint)
     if cfg.stage1 is not None:
         lineage = read_manifest(cfg.stage1, "stage1")
         manifest.write(stage1={key: lineage.get(key) for key in ("commit", "seed", "data")})
@@ -156,46 +164,45 @@ def progress(cfg: DictConfig) -> StageProgress:
 def publish(
     cfg: DictConfig,
     folder: Path,
-    model: SuperResolver,
+    stage: RestorationStage,
     files: Dataset,
     loggers: list[Logger],
-    device: torch.device,
 ) -> None:
-    """Save the model, measure it on held-out photographs, draw pictures, say what comes next."""
-    console = Console()
-    if "restoration" not in cfg.stages:
-        console.print(
-            f"Stage 1 is trained. Go on with:\n"
-            f"  python -m mtlsr.train 'stages=[restoration]' stage1={folder}"
-        )
-        return
-    model.eval()
+    """Save the model, measure it on held-out photographs and draw pictures of them."""
+    device = build.device(cfg)
+    model = stage.to(device).eval().network
     save_model(folder / "model", model, build.architecture(cfg))
     sets = build.held_out(cfg, files)
     if not sets:
-        console.print("No held-out photographs: nothing to measure.")
         return
-    names = {"bicubic": bicubic(cfg.scale), "mtlsr": network(model, device)}
-    results = evaluate(sets, names, Protocol.preset("literature", cfg.scale))
+    methods = {"bicubic": bicubic(cfg.scale), "mtlsr": network(model, device)}
+    results = evaluate(sets, methods, Protocol.preset("literature", cfg.scale))
     results.write(folder)
+    write_json(folder / "terms.json", held_out_terms(stage, sets))
     rows = []
-    for images in sets:
-        for pair in list(images)[:8]:
-            stem = Path(pair.name).stem
-            versions = pictures.versions(model, pair, device)
-            pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
-            insights = pictures.insights(model, pair, device)
-            pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
-            rows.append((stem, versions))
+    for pair in itertools.islice(itertools.chain(*sets), PICTURED):
+        stem = Path(pair.name).stem
+        versions = pictures.versions(model, pair, device)
+        pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
+        insights = pictures.insights(model, pair, device)
+        pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
+        rows.append((stem, versions))
     log_panels(loggers, rows)
     results.print()
+
+
+@rank_zero_only
+def advise(cfg: DictConfig, folder: Path) -> None:
+    """Say where everything is and what to type next."""
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-    for line in (
-        f"Everything is in {shown}. Next:",
-        f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>",
-        "  python -m mtlsr.train -m loss.lambda2=0.1,0.5",
-    ):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    lines = [f"Everything is in {shown}. Next:"]
+    if "restoration" in cfg.stages:
+        lines.append(f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>")
+        lines.append("  python -m mtlsr.train -m loss.lambda2=0.1,0.5")
+    else:
+        lines.append(f"  python -m mtlsr.train 'stages=[restoration]' stage1={shown}")
+    for line in lines:
+        Console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _summary(architecture: dict[str, Any]) -> str:

@@ -91,6 +91,7 @@ def test_without_gradient_nothing_has_a_gradient() -> None:
     with torch.no_grad():
         valued = objective(1, 1)(x=x, y=x)
     assert not valued.total.requires_grad
+    assert not any(raw.requires_grad for raw in valued.raw.values())
 
 
 def test_what_no_term_asks_for_is_ignored() -> None:

@@ -1,0 +1,162 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import hydra
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+from PIL import Image
+
+from mtlsr import Upscaler, predict
+from mtlsr.data.images import read_image, write_image
+from mtlsr.errors import UserError
+from mtlsr.runs.command import conf_folder, quoted
+from mtlsr.runs.schema import register
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+NAMES = [
+    "photo(1).jpg", "a,b.jpg", "a=b.jpg", "été 2.jpg", "it's.jpg", "[x].png", "{y}.png", "1.10",
+    "007", "true", "a\\b.png", "ends with\\", "\\'", "a:b #c%d@e!.png", "~home.png", "$1.png",
+    '"twice".png'[1:], "-m.png", "plain.png",
+]  # fmt: skip
+
+
+def command(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the real command in `cwd`."""
+    python_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", "mtlsr.predict", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
+    )
+
+
+def configured(**values: object) -> DictConfig:
+    """The real configuration, as the command line would compose it."""
+    register()
+    given = [quoted(f"{key}={value}", []) for key, value in values.items()]
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return hydra.compose("predict", given)
+
+
+def photographs(folder: Path, *names: str) -> Path:
+    rng = np.random.default_rng(0)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(folder / name, rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_command_enlarges_a_folder_and_names_what_it_could_not(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    source = photographs(tmp_path / "in (1), a=b", "photo(1).jpg", "a,b.jpg", "été/a=b.png")
+    (source / "broken.png").write_bytes((source / "été/a=b.png").read_bytes()[:60])
+    before = files(tmp_path)
+    done = command(tmp_path, f"model={tiny_model.parent}", f"input={source.name}", "output=out [2]")
+    assert done.returncode == 1
+    assert "Enlarged 3 ×2 to out [2]." in done.stdout
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "mtlsr: 1 of 4 could not be enlarged: in (1), a=b/broken.png: " in done.stderr
+    written = {"out [2]/photo(1).png", "out [2]/a,b.png", "out [2]/été/a=b.png"}
+    assert files(tmp_path) == before | written
+    upscaler = Upscaler.from_pretrained(tiny_model)
+    np.testing.assert_array_equal(
+        read_image(tmp_path / "out [2]/été/a=b.png"), upscaler(read_image(source / "été/a=b.png"))
+    )
+
+
+def test_command_enlarges_one_file_of_any_name(tmp_path: Path, tiny_model: Path) -> None:
+    name = "it's (1), a=b été 2"
+    photographs(tmp_path, f"{name}.jpg")
+    done = command(tmp_path, f"model={tiny_model}", f"input={name}.jpg", "output=1.10")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Enlarged 1 ×2 to 1.10.\n"
+    assert files(tmp_path) == {f"{name}.jpg", f"1.10/{name}.png"}
+
+
+def test_command_refuses_in_one_line_and_writes_nothing(tmp_path: Path, tiny_model: Path) -> None:
+    done = command(tmp_path, f"model={tiny_model}", "input=no,where.jpg", "output=out")
+    assert done.returncode == 1
+    assert done.stderr == "mtlsr: input is 'no,where.jpg', which does not exist.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_reaches_the_command_as_it_is(name: str) -> None:
+    assert configured(model="m", input=name, output=f"x/{name}").input == name
+
+
+def test_what_is_there_already_is_left_alone(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = photographs(tmp_path / "in", "a.png", "b.png"), tmp_path / "out"
+    output.mkdir()
+    (output / "a.png").write_bytes(b"mine")
+    given = {"model": tiny_model, "input": source, "output": output}
+    assert predict.run(configured(**given)) == output
+    assert (output / "a.png").read_bytes() == b"mine"
+    assert Image.open(output / "b.png").size == (12, 10)
+    assert "Enlarged 1 ×2" in (said := capsys.readouterr().out)
+    assert "1 there already (overwrite=true replaces them)" in said
+    predict.run(configured(**given, overwrite=True))
+    assert Image.open(output / "a.png").size == (12, 10)
+
+
+def test_grey_and_transparent_files_stay_so(tmp_path: Path, tiny_model: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    Image.new("L", (6, 5), 99).save(source / "grey.png")
+    Image.new("RGBA", (6, 5), (9, 99, 199, 50)).save(source / "glass.png")
+    predict.run(configured(model=tiny_model, input=source, output=tmp_path / "out"))
+    assert Image.open(tmp_path / "out/grey.png").mode == "L"
+    glass = Image.open(tmp_path / "out/glass.png")
+    assert glass.mode == "RGBA"
+    assert glass.getchannel("A").getextrema() == (50, 50)
+
+
+def test_two_files_for_one_place(tmp_path: Path, tiny_model: Path) -> None:
+    source = photographs(tmp_path / "in", "a.jpg", "a.png")
+    with pytest.raises(UserError, match=r"1 of 2 could not.*already taken by a\.jpg"):
+        predict.run(configured(model=tiny_model, input=source, output=tmp_path / "out"))
+    assert files(tmp_path / "out") == {"a.png"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", "nowhere", "'nowhere' does not exist; a run or model folder is needed"),
+        ("model", ".", "'.' holds no model"),
+        ("input", "empty", "holds no image"),
+        ("output", "in/a.png", "which is a file; a folder is needed"),
+        ("output", "in", "which is input; another folder is needed"),
+        ("device", "gpu", "device is 'gpu', which this machine does not have"),
+        ("precision", "half", "precision is 'half'; it is one of auto, float32, bfloat16"),
+    ],
+)
+def test_refusals(
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+    value: str,
+    message: str,
+) -> None:
+    photographs(tmp_path / "in", "a.png")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    before = files(tmp_path)
+    given = {"model": tiny_model, "input": "in", "output": "out"} | {key: value}
+    with pytest.raises(ValueError, match=message):
+        predict.check(configured(**given))
+    assert files(tmp_path) == before
+    assert not (tmp_path / "out").exists()
