@@ -21,7 +21,8 @@ def run(cfg: DictConfig) -> Path:
     from rich.table import Table
 
     from mtlsr.runs import life
-    from mtlsr.runs.manifest import hardware, write_json
+    from mtlsr.runs.files import write_json
+    from mtlsr.runs.manifest import hardware
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.timing import PARTS
 

@@ -34,8 +34,8 @@ class SampleDataset(Dataset[Sample]):
     and going on at sample k costs nothing. It has no end and no length: a batch sampler says which
     numbers are wanted (``loader.CountedBatches``).
 
-    Every crop position of every photograph is equally likely, so a large photograph is seen more
-    often than a small one.
+    A photograph with n crop positions is drawn with a probability proportional to n^balance, and
+    then each of its positions with the same.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class SampleDataset(Dataset[Sample]):
         degradation: DegradationRanges,
         stream: int = 0,
         with_hr: bool = True,
+        balance: float = 1.0,
     ) -> None:
         """
         Args:
@@ -57,6 +58,8 @@ class SampleDataset(Dataset[Sample]):
             degradation: what happens to ``lr``; ``degradation.bicubic`` leaves it clean.
             stream: 0 or more; different streams of a seed are independent (one a stage).
             with_hr: whether samples carry high resolution. The draws are the same either way.
+            balance: 1 makes every position of every photograph equally likely, 0 every photograph,
+                however large.
 
         Raises:
             ValueError: a photograph is smaller than a patch, the store has another scale, or a
@@ -85,14 +88,18 @@ class SampleDataset(Dataset[Sample]):
         self.degradation = degradation
         self.stream = stream
         self.with_hr = with_hr
+        self.balance = balance
         self._columns = [width - patch + 1 for _, width in store.lr_sizes]
-        positions = [(height - patch + 1) * (width - patch + 1) for height, width in store.lr_sizes]
-        self._ends = np.cumsum(positions)
+        self._positions = [
+            (height - patch + 1) * (width - patch + 1) for height, width in store.lr_sizes
+        ]
+        ends = np.cumsum(np.asarray(self._positions, dtype=np.float64) ** balance)
+        self._ends = ends / ends[-1]
 
     def __getitem__(self, k: int) -> Sample:
         """Sample ``k``, 0 or more."""
         rng = self._generator(k)
-        index, top, left = self._position(int(rng.integers(self._ends[-1])))
+        index, top, left = self._position(rng)
         element = int(rng.integers(8))
         parameters = sample_parameters(rng, self.degradation)
 
@@ -109,11 +116,10 @@ class SampleDataset(Dataset[Sample]):
             np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, 0, k])
         )
 
-    def _position(self, number: int) -> tuple[int, int, int]:
-        """Photograph, row and column of a crop, from its number among all possible crops."""
-        index = int(np.searchsorted(self._ends, number, side="right"))
-        within = number - (int(self._ends[index - 1]) if index else 0)
-        top, left = divmod(within, self._columns[index])
+    def _position(self, rng: np.random.Generator) -> tuple[int, int, int]:
+        """Draw photograph, row and column of a crop."""
+        index = int(np.searchsorted(self._ends, rng.random(), side="right"))
+        top, left = divmod(int(rng.integers(self._positions[index])), self._columns[index])
         return index, top, left
 
     def _patch(self, image: UInt8, top: int, left: int, scale: int, element: int) -> UInt8:

@@ -9,7 +9,7 @@ from mtlsr.networks.base import SuperResolver
 
 
 def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
-    """uint8 (h, w, 3), or grey (h, w) -> float32 (1, 3, h, w) in [0, 1], channels last in memory."""
+    """uint8 (h, w, 3) or grey (h, w) -> float32 (1, 3, h, w) in [0, 1], channels last."""
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).to(device)

@@ -63,11 +63,12 @@ class EfficientRestoration(RestorationNet):
         self.structure = nn.Conv2d(channels[0], structure_channels * area, 3, padding=1)
         self.texture = nn.Conv2d(channels[0], 3 * area, 3, padding=1)
         self.fuse = nn.Conv2d(structure_channels * area, 3 * area, 1, bias=False)
-        for head in (self.structure, self.texture, self.fuse):
-            if head.bias is not None:
-                nn.init.zeros_(head.bias)
-            with torch.no_grad():
-                head.weight.mul_(0.1)
+        # The first output is the bicubic interpolation, all but exactly.
+        with torch.no_grad():
+            for head in (self.texture, self.fuse):
+                head.weight.mul_(0.01)
+        for head in (self.texture, self.structure):
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
         levels = [

@@ -67,13 +67,13 @@ def style_distance(features: Tensor, target: Tensor, statistic: Statistic = "gra
 class StyleTerm(nn.Module):
     """Stage 2's λ2: style distance of `sr` from HR, judged by stage 1's frozen first block.
 
-    The statistic is taken per image over a centred window. Patches lie at random places, so a
-    window of them is as good a sample as the patch, and the judge works on high-resolution images,
-    where every pixel costs s² times what it costs the networks.
+    The statistic is taken per image, in training over a centred window. Patches lie at random
+    places, so a window of them is as good a sample as the patch, and the judge works on
+    high-resolution images, where every pixel costs s² times what it costs the networks.
 
     Args:
         statistic: `gram` or `mean_std`.
-        window: Side of the window in pixels of HR; 0 takes all.
+        window: Side of the window in pixels of HR; 0 takes all. Evaluation always takes all.
     """
 
     def __init__(self, statistic: Statistic = "gram", window: int = 0) -> None:
@@ -88,9 +88,10 @@ class StyleTerm(nn.Module):
         self.window = window
 
     def forward(self, sr: Tensor, hr: Tensor, judge: nn.Module) -> Tensor:
+        window = self.window if self.training else 0
         with torch.no_grad():
-            target = judge(centre(hr, self.window))
-        return style_distance(judge(centre(sr, self.window)), target, self.statistic)
+            target = judge(centre(hr, window))
+        return style_distance(judge(centre(sr, window)), target, self.statistic)
 
 
 def centre(images: Tensor, window: int) -> Tensor:

@@ -140,6 +140,7 @@ def samples(cfg: DictConfig, stage: StageName, files: Dataset) -> SampleDataset:
         ranges(cfg.degradation.realism if realism else cfg.degradation),
         stream=STREAMS[stage],
         with_hr=not realism,
+        balance=cfg.dataset.balance,
     )
 
 
@@ -152,11 +153,18 @@ def loader(
         cfg.schedule[stage].batch,
         cfg.schedule[stage].steps,
         start=start,
-        workers=cfg.trainer.workers,
+        workers=workers(cfg),
         rank=rank,
         world=world,
-        pin_memory=torch.cuda.is_available() and cfg.trainer.accelerator != "cpu",
+        pin_memory=device(cfg).type == "cuda",
     )
+
+
+def workers(cfg: DictConfig) -> int:
+    """Loader processes: as asked, or none on a CPU and four beside a GPU."""
+    if cfg.trainer.workers is not None:
+        return int(cfg.trainer.workers)
+    return 0 if device(cfg).type == "cpu" else 4
 
 
 def validation_loader(cfg: DictConfig, stage: StageName, files: Dataset) -> DataLoader[Any]:

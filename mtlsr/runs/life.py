@@ -20,8 +20,9 @@ from mtlsr.networks.base import FirstBlock, SuperResolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, pictures
 from mtlsr.runs.command import Interrupted
+from mtlsr.runs.files import write_json
 from mtlsr.runs.fit import checkpoint
-from mtlsr.runs.manifest import Manifest, read_manifest, write_json
+from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
 from mtlsr.runs.schema import ConfigError

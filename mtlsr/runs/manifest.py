@@ -5,7 +5,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from mtlsr.runs.files import write_json
 from mtlsr.runs.schema import ConfigError
 
 NAME = "manifest.json"
@@ -23,14 +24,6 @@ PACKAGES = (
     "mtlsr", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb",
     "kornia", "albumentations", "numpy", "opencv-python-headless", "pillow", "safetensors",
 )  # fmt: skip
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON completely or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
-    os.replace(file.name, path)
 
 
 def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
@@ -79,7 +72,8 @@ class Manifest:
     def write(self, **values: Any) -> None:
         """Note `values` and write the file."""
         self.values.update(values)
-        write_json(self.path, self.values)
+        if rank_zero_only.rank == 0:
+            write_json(self.path, self.values)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

@@ -1,8 +1,6 @@
 """What a model is worth: figures per image and per data set, and pictures to look at."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +19,7 @@ from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import SuperResolver
-from mtlsr.runs.manifest import write_json
+from mtlsr.runs.files import replacing, write_json
 
 UInt8 = NDArray[np.uint8]
 Method = Callable[[EvaluationPair], UInt8]
@@ -44,13 +42,10 @@ class Results:
             folder / "results.json", {"protocol": self.protocol.hash, "datasets": self.datasets}
         )
         if self.images:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=folder, suffix=".tmp", newline="", delete=False
-            ) as file:
+            with replacing(folder / "per_image.csv") as file:
                 writer = csv.DictWriter(file, list(self.images[0]))
                 writer.writeheader()
                 writer.writerows(self.images)
-            os.replace(file.name, folder / "per_image.csv")
 
     def table(self) -> Table:
         """The means as a table for the terminal, the best of each column and data set in bold."""
@@ -102,6 +97,8 @@ def evaluate(
     results = Results(protocol)
     for images in sets:
         metrics = {name: ImageMetrics(protocol) for name in methods}
+        for metric in metrics.values():
+            metric.sync_on_compute = False  # this process sees every image; others may be gone
         for pair in images:
             for name, method in methods.items():
                 metrics[name].update(method(pair), pair.hr)

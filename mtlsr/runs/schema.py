@@ -90,6 +90,8 @@ class DatasetConfig:
     """Folder of validation images; null holds some of `root` out."""
     holdout: int = number(0)
     """Images of `root` that are held out when `val_root` is null."""
+    balance: float = number(0, 1)
+    """1: every crop of every photograph is equally likely; 0: every photograph is."""
 
 
 @dataclass
@@ -162,8 +164,8 @@ class TrainerConfig:
     deterministic: bool = MISSING
     threads: int | None = None
     """CPU threads; null leaves torch's choice."""
-    workers: int = number(0)
-    """Loader processes."""
+    workers: int | None = None
+    """Loader processes; null = none on a CPU, where they would take cores from training, else 4."""
     log_every: int = number(1)
     """Steps between logged values."""
     progress: bool = MISSING

@@ -1,8 +1,6 @@
 """What is logged, and where: metrics.csv always, W&B and others by configuration."""
 
 import csv
-import os
-import tempfile
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.runs import build
+from mtlsr.runs.files import replacing
 
 
 class MetricsCsv(Logger):
@@ -58,13 +57,10 @@ class MetricsCsv(Logger):
             with self.path.open(newline="") as file:
                 rows = list(csv.DictReader(file))
         self._columns = columns
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.path.parent, suffix=".tmp", newline="", delete=False
-        ) as wider:
+        with replacing(self.path) as wider:
             writer = csv.DictWriter(wider, columns)
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(wider.name, self.path)
 
 
 class Wandb(WandbLogger):

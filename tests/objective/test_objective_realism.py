@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from mtlsr.networks.realism_efficient import EfficientFirstBlock
 from mtlsr.networks.realism_seed import SeedFirstBlock
 from mtlsr.objective.realism import (
-    DegradationTerm,
     SMOOTH,
+    DegradationTerm,
     StyleTerm,
     centre,
     gram,

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -40,7 +41,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(compose, stage, step):
     with interrupted_at(stage, step), pytest.raises(Interrupted, match=f"step {step}.*resume="):
         run(cfg)
     assert signal.getsignal(signal.SIGINT) == before
-    assert '"status": "interrupted"' in open(f"{cfg.folder}/manifest.json").read()
+    assert '"status": "interrupted"' in Path(cfg.folder, "manifest.json").read_text()
     stopped = run(compose("train", f"resume={cfg.folder}"))
     a, b = (load_file(folder / "model" / "model.safetensors") for folder in (straight, stopped))
     assert all(torch.equal(a[name], b[name]) for name in a)

@@ -1,0 +1,177 @@
+"""`python -m mtlsr.train` as people call it: what it refuses, sweeps, several processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from mtlsr.runs.command import execute, quoted
+from mtlsr.train import check, run
+from tests.conftest import QUICK
+
+TRAIN = [sys.executable, "-m", "mtlsr.train"]
+
+
+def arguments(cache: Path, photographs: Path, *overrides: str) -> list[str]:
+    data = ["dataset=folder", f"dataset.root={photographs}", "dataset.holdout=1"]
+    return [*QUICK, *data, f"cache={cache}", "logger=csv", *overrides]
+
+
+@pytest.fixture
+def call(monkeypatch, capfd, tmp_path, cache, small_photographs):
+    """Call the command in this process and return its exit code and what it said on stderr."""
+
+    def call(*overrides: str) -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path)
+        given = arguments(cache, small_photographs, *overrides)
+        monkeypatch.setattr(sys, "argv", ["mtlsr.train", *given])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        try:
+            execute("train", run, check)
+        except SystemExit as end:
+            return int(end.code or 0), capfd.readouterr().err
+        return 0, capfd.readouterr().err
+
+    return call
+
+
+def broken_folder(tmp_path: Path, kind: str) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    if kind == "empty":
+        return folder
+    for index in range(3):
+        Image.effect_noise((128, 128), 50).convert("RGB").save(folder / f"good{index}.png")
+    bad = folder / "bad.png"
+    if kind == "small":
+        Image.new("RGB", (40, 40)).save(bad)
+    elif kind == "truncated":
+        whole = (folder / "good0.png").read_bytes()
+        bad.write_bytes(whole[: len(whole) // 2])
+    elif kind == "text":
+        bad.write_text("This is not an image.")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["loss.lambda5=1"], "loss.lambda5"),
+        (["lambda2=0.1"], "lambda2"),
+        (["loss.lambda2=-1"], "loss.lambda2 is -1.0; it must be finite and at least 0"),
+        (["loss.lambda2=nan"], "loss.lambda2 is nan"),
+        (["loss.lambda2=much"], "loss.lambda2"),
+        (["dataset=nowhere"], "dataset/nowhere"),
+        (["backbone/realism=huge"], "backbone/realism/huge"),
+        (["backbone.restoration.name=huge"], "huge"),
+        (["scale=7"], "scale is 7; the networks enlarge by 2, 3 or 4"),
+        (["stage1=nowhere", "stages=[restoration]"], "stage1 is 'nowhere'"),
+        (["trainer.devices=0"], "trainer.devices is 0; it must be finite and at least 1"),
+        (["-m", "loss.lambda2=0.1,-1"], "loss.lambda2 is -1.0"),
+    ],
+)
+def test_bad_values_are_one_line_and_exit_code_one(call, tmp_path, overrides, said):
+    code, error = call(*overrides)
+    assert code == 1
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+    assert not (tmp_path / "multirun").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("empty", "holds no image"),
+        ("small", "bad.png has 40x40 pixels"),
+        ("truncated", "bad.png"),
+        ("text", "bad.png"),
+    ],
+)
+def test_bad_photographs_are_one_line_and_exit_code_one(call, tmp_path, kind, said):
+    folder = broken_folder(tmp_path, kind)
+    code, error = call(f"dataset.root={folder}", "dataset.holdout=0")
+    assert code == 1
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, cache, small_photographs):
+    command = [*TRAIN, *arguments(cache, small_photographs)]
+    if os.geteuid() == 0:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            pytest.skip("root writes through permissions, and there is no setpriv to forbid it")
+        drop = "-dac_override,-dac_read_search"
+        command = [setpriv, "--inh-caps", drop, "--bounding-set", drop, *command]
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, cwd=locked, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(locked.iterdir()) == []
+
+
+def test_an_error_in_the_middle_is_exit_code_one_and_a_failed_manifest(call, tmp_path, monkeypatch):
+    from mtlsr.stages.restoration import RestorationStage
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("the sky fell")
+
+    monkeypatch.setattr(RestorationStage, "evaluate_terms", broken)
+    code, error = call("hydra.run.dir=run")
+    assert code == 1
+    assert "the sky fell" in error
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["status"] == "failed"
+    assert "the sky fell" in manifest["error"]
+
+
+def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
+    code, _ = call("-m", "loss.lambda2=0.1,0.5", "logger=wandb", "hydra.sweep.dir=sweep")
+    assert code == 0
+    manifests = [
+        json.loads((tmp_path / "sweep" / job / "manifest.json").read_text()) for job in "01"
+    ]
+    assert [m["config"]["loss"]["lambda2"] for m in manifests] == [0.1, 0.5]
+    assert manifests[0]["data"] == manifests[1]["data"]
+    runs = {path.name for path in (tmp_path / "sweep").glob("*/wandb/offline-run-*")}
+    assert len(runs) == 2
+
+
+def test_two_processes_train_one_model(tmp_path, cache, small_photographs):
+    given = arguments(cache, small_photographs, "trainer=ddp_cpu", f"hydra.run.dir={tmp_path}/run")
+    # Groups are chosen before values: trainer=ddp_cpu keeps what QUICK sets.
+    done = subprocess.run(
+        [*TRAIN, *given],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "done"
+    assert (tmp_path / "run" / "results.json").is_file()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("scale=2", "scale=2"),
+        ("input=photo(1).jpg", "input='photo(1).jpg'"),
+        ("input=a=b.jpg", "input='a=b.jpg'"),
+        ("input=été 2.jpg", "input='été 2.jpg'"),
+        ("input='given'", "input='given'"),
+    ],
+)
+def test_paths_are_quoted(argument, expected):
+    assert quoted(argument, [argument]) == expected

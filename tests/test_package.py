@@ -1,0 +1,109 @@
+"""The package as it is shipped: wheel, imports, floors, pages that promise something."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {
+    "data": 1, "metrics": 1, "networks": 1, "objective": 1,
+    "inference": 2, "stages": 2,
+    "runs": 3,
+}  # fmt: skip
+"""Commands, the modules at the top of the package, are floor 4; errors.py is floor 0."""
+
+
+def floor(module: str) -> int:
+    room = module.split(".")[1] if "." in module else ""
+    return {"errors": 0, "": 0}.get(room, FLOORS.get(room, 4))
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+SOURCES = sorted((ROOT / "mtlsr").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_floor_imports_from_below_only(path):
+    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    names = imports(path)
+    level = floor(own)
+    if path.name == "__init__.py" and path.parent.name == "mtlsr":
+        return
+    assert not [name for name in names if name.startswith("mtlsr.") and floor(name) > level]
+    libraries = {name.split(".")[0] for name in names}
+    if level < 2:
+        assert not libraries & {"pytorch_lightning", "lightning"}
+    if level < 3:
+        assert not libraries & {"hydra", "omegaconf"}
+    if path.name != "build.py":
+        assert not any(name == "hydra.utils.instantiate" for name in names)
+
+
+def test_the_wheel_carries_its_configuration_and_works_elsewhere(tmp_path):
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
+    source = tmp_path / "source"
+    kept = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    for name in filter(None, kept):
+        target = source / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            target.write_bytes((ROOT / name).read_bytes())
+    subprocess.run([*build, "-w", str(tmp_path), str(source)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("mtlsr-*.whl")
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", str(site)]
+    subprocess.run([*install, str(wheel)], check=True, capture_output=True)
+    shipped = {path.relative_to(ROOT / "conf") for path in (ROOT / "conf").rglob("*.yaml")}
+    found = {
+        path.relative_to(site / "mtlsr" / "conf") for path in (site / "mtlsr/conf").rglob("*.yaml")
+    }
+    assert found == {path for path in shipped if path.parts[0] != "local"}
+    script = "import mtlsr, runpy, sys; print(mtlsr.__file__); sys.argv = ['mtlsr.train', "
+    script += "'--cfg', 'job', 'scale=2']; runpy.run_module('mtlsr.train', run_name='__main__')"
+    shown = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert str(site) in shown.splitlines()[0]
+    assert "scale: 2" in shown
+
+
+def test_the_pages_of_the_extensions_run(monkeypatch, tmp_path):
+    """Every Python block of CONTRIBUTING.md, in order, in one namespace."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.S)
+    assert len(blocks) >= 3
+    namespace: dict[str, object] = {"folder": tmp_path}
+    for block in blocks:
+        exec(compile(block, "CONTRIBUTING.md", "exec"), namespace)
+
+
+def test_help_needs_no_heavy_imports():
+    script = (
+        "import sys; sys.argv = ['mtlsr.train', '--help']; import mtlsr.train as t; "
+        "t.main(); print('torch' in sys.modules)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.strip().splitlines()[-1] == "False"
+    assert "lambda2" in shown
