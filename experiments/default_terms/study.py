@@ -24,6 +24,7 @@ VARIANTS = {
     "λ4 = 0": ["loss.lambda4=0"],
     "λ1 alone": ["loss=single_task"],
 }
+TERMS = ("smoothness", "realism", "structure", "anchor")
 OFF = {"λ2 = 0": "realism", "λ3 = 0": "structure", "λ4 = 0": "anchor"}
 """Variant -> the term whose raw value it should change by at least 10 %."""
 HELD_OUT = {"photos": 2, "photos-val": 1}
@@ -79,10 +80,7 @@ def main() -> None:
     for index, variant in enumerate(VARIANTS):
         folders = [runs / f"{index}_{seed}" for seed in asked.seeds]
         row: dict[str, object] = {"variant": variant}
-        values = {
-            name: [mean(folder, "terms.json", name) for folder in folders]
-            for name in ("smoothness", "realism", "structure", "anchor")
-        }
+        values = {name: [mean(folder, "terms.json", name) for folder in folders] for name in TERMS}
         for name, raws in values.items():
             row[name] = statistics.mean(raws)
             base = [mean(runs / f"0_{seed}", "terms.json", name) for seed in asked.seeds]
@@ -98,22 +96,17 @@ def main() -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    lines = [
-        "| variant | PSNR-Y, dB | smoothness | realism | structure | anchor | change of its own term |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    titles = ["variant", "PSNR-Y, dB", *TERMS, "change of its own term"]
+    lines = [" | ".join(["", *titles, ""]).strip(), "| --- " * len(titles) + "|"]
     for row in rows:
         own = OFF.get(str(row["variant"]))
-        change = (
-            ""
-            if own is None
-            else (
-                f"{row[f'{own} change %']:+.0f} % (weakest seed {row[f'{own} least change %']:+.0f} %)"
-            )
-        )
-        numbers = [f"{row[name]:.3g}" for name in ("smoothness", "realism", "structure", "anchor")]
+        change = ""
+        if own is not None:
+            mean_change, least = row[f"{own} change %"], row[f"{own} least change %"]
+            change = f"{mean_change:+.0f} % (weakest seed {least:+.0f} %)"
         score = f"{row['psnr_y']:.2f} ± {row['psnr_y deviation']:.2f}"
-        lines.append(f"| {row['variant']} | {score} | {' | '.join(numbers)} | {change} |")
+        cells = [str(row["variant"]), score, *(f"{row[name]:.3g}" for name in TERMS), change]
+        lines.append(" | ".join(["", *cells, ""]).strip())
     page = HERE / "README.md"
     before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
     after = rest.partition("<!-- end -->")[2]

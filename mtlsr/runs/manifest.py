@@ -72,8 +72,11 @@ class Manifest:
     def write(self, **values: Any) -> None:
         """Note `values` and write the file."""
         self.values.update(values)
-        if rank_zero_only.rank == 0:
-            write_json(self.path, self.values)
+        self._save()
+
+    @rank_zero_only
+    def _save(self) -> None:
+        write_json(self.path, self.values)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:

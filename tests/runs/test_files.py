@@ -1,0 +1,33 @@
+"""Files that are complete or absent."""
+
+import json
+
+import pytest
+
+from mtlsr.runs.files import replacing, write_json
+
+
+def test_a_file_takes_the_place_of_the_old_one(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    write_json(path, {"new": 1})
+    assert json.loads(path.read_text()) == {"new": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half-way"), replacing(path) as file:
+        file.write("new")
+        raise RuntimeError("half-way")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_others_may_read_it_as_the_system_says(tmp_path):
+    plain, written = tmp_path / "plain", tmp_path / "written"
+    plain.write_text("")
+    with replacing(written):
+        pass
+    assert plain.stat().st_mode == written.stat().st_mode

@@ -1,0 +1,34 @@
+"""The objective on whole held-out photographs."""
+
+import json
+
+import pytest
+
+from mtlsr.runs import build
+from mtlsr.runs.terms import held_out_terms
+from mtlsr.runs.timing import stage_of
+from mtlsr.train import run
+
+
+def test_terms_of_weight_zero_are_valued_too(compose):
+    cfg = compose("train", "loss=single_task")
+    stage = stage_of(cfg, "restoration")
+    (found,) = held_out_terms(stage, build.held_out(cfg, build.dataset(cfg))).values()
+    assert set(found) == {"smoothness", "realism", "structure", "anchor"}
+    assert found["structure"] > 0
+    assert found["anchor"] == 0
+
+
+def test_the_whole_photograph_is_judged_whatever_the_window(compose):
+    values = []
+    for window in (0, 16):
+        cfg = compose("train", f"loss.realism.window={window}")
+        stage = stage_of(cfg, "restoration")
+        (found,) = held_out_terms(stage, build.held_out(cfg, build.dataset(cfg))).values()
+        values.append(found["realism"])
+    assert values[0] == pytest.approx(values[1])
+
+
+def test_a_run_writes_them(compose):
+    folder = run(compose("train"))
+    assert json.loads((folder / "terms.json").read_text())["folder-val"]["anchor"] > 0

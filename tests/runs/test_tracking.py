@@ -1,0 +1,62 @@
+"""metrics.csv grows by rows and columns, and W&B runs end with their run."""
+
+import csv
+
+import pytest
+import wandb
+
+from mtlsr.runs.tracking import MetricsCsv, tracked
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_new_values_become_new_columns(tmp_path):
+    logger = MetricsCsv(tmp_path / "metrics.csv")
+    logger.log_metrics({"a": 1.0, "epoch": 0}, 0)
+    logger.log_metrics({"b": 2.0}, 1)
+    logger.log_metrics({"a": 3.0, "b": 4.0}, 2)
+    assert rows(logger.path) == [
+        {"step": "0", "a": "1.0", "b": ""},
+        {"step": "1", "a": "", "b": "2.0"},
+        {"step": "2", "a": "3.0", "b": "4.0"},
+    ]
+
+
+def test_a_resumed_run_appends(tmp_path):
+    MetricsCsv(tmp_path / "metrics.csv").log_metrics({"a": 1.0}, 0)
+    MetricsCsv(tmp_path / "metrics.csv").log_metrics({"a": 2.0, "b": 1.0}, 1)
+    assert [row["a"] for row in rows(tmp_path / "metrics.csv")] == ["1.0", "2.0"]
+
+
+def test_each_run_has_a_wandb_run_of_its_own_with_the_plain_configuration(compose, tmp_path):
+    seen = []
+    for folder in ("one", "two"):
+        cfg = compose("train", "logger=wandb", "logger.wandb.offline=true", folder=folder)
+        with tracked(cfg, tmp_path / folder, {"loss": {"lambda2": 0.1}}) as loggers:
+            run = loggers[1].experiment
+            assert run.config["loss"] == {"lambda2": 0.1}
+            seen.append(run.id)
+            assert run.settings.mode in ("offline", "dryrun")
+        assert wandb.run is None
+    assert len(set(seen)) == 2
+
+
+def test_an_exception_ends_the_wandb_run_too(compose, tmp_path):
+    cfg = compose("train", "logger=wandb")
+    with (
+        pytest.raises(RuntimeError, match="broken"),
+        tracked(cfg, tmp_path / "run", {}) as loggers,
+    ):
+        assert loggers[1].experiment is not None
+        raise RuntimeError("broken")
+    assert wandb.run is None
+
+
+def test_tensorboard_is_one_word_away(compose, tmp_path):
+    cfg = compose("train", "logger=tensorboard")
+    with tracked(cfg, tmp_path / "run", {"seed": 0}) as loggers:
+        loggers[1].log_metrics({"a": 1.0}, 0)
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
