@@ -29,6 +29,7 @@ def run(cfg: DictConfig) -> Path:
     quiet()
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
+    folder.mkdir(parents=True, exist_ok=True)
     names = list(PARTS) if cfg.part == "all" else [cfg.part]
     figures = {name: PARTS[name](cfg, folder) for name in names}
     shutil.rmtree(folder / "scratch", ignore_errors=True)

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from mtlsr.runs.command import execute, quoted
 from mtlsr.train import check, run
@@ -28,8 +30,10 @@ def call(monkeypatch, capfd, tmp_path, cache, small_photographs):
 
     def call(*overrides: str) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
-        given = arguments(cache, small_photographs, *overrides)
-        monkeypatch.setattr(sys, "argv", ["mtlsr.train", *given])
+        flags = [override for override in overrides if override.startswith("-")]
+        values = [override for override in overrides if not override.startswith("-")]
+        given = arguments(cache, small_photographs, *values)
+        monkeypatch.setattr(sys, "argv", ["mtlsr.train", *flags, *given])
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
         try:
             execute("train", run, check)
@@ -147,20 +151,30 @@ def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
     assert len(runs) == 2
 
 
-def test_two_processes_train_one_model(tmp_path, cache, small_photographs):
-    given = arguments(cache, small_photographs, "trainer=ddp_cpu", f"hydra.run.dir={tmp_path}/run")
-    # Groups are chosen before values: trainer=ddp_cpu keeps what QUICK sets.
+def test_two_processes_train_what_one_trains_with_twice_the_batch(
+    tmp_path, cache, small_photographs, compose
+):
+    precise = "trainer.precision=32-true"
+    given = arguments(cache, small_photographs, "trainer=ddp_cpu", precise)
     done = subprocess.run(
-        [*TRAIN, *given],
+        [*TRAIN, *given, f"hydra.run.dir={tmp_path}/pair"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "done"
-    assert (tmp_path / "run" / "results.json").is_file()
+    assert json.loads((tmp_path / "pair" / "manifest.json").read_text())["status"] == "done"
+    assert (tmp_path / "pair" / "results.json").is_file()
     assert len(list(tmp_path.iterdir())) == 1
+
+    twice = ["schedule.realism.batch=4", "schedule.restoration.batch=4", precise]
+    alone = run(compose("train", *twice, folder="alone"))
+    expected, found = (
+        load_file(folder / "model" / "model.safetensors") for folder in (alone, tmp_path / "pair")
+    )
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,6 +77,7 @@ class ImageMetrics(Metric):
 
     Args:
         protocol: how images are compared.
+        options: torchmetrics' own; `sync_on_compute=False` where one process sees every image.
     """
 
     full_state_update = False
@@ -87,8 +89,8 @@ class ImageMetrics(Metric):
     totals: Tensor
     images: Tensor
 
-    def __init__(self, protocol: Protocol) -> None:
-        super().__init__()
+    def __init__(self, protocol: Protocol, **options: Any) -> None:
+        super().__init__(**options)
         self.protocol = protocol
         self.last: ImageScores | None = None
         zeros = torch.zeros(len(NAMES), dtype=torch.int64)

@@ -96,9 +96,8 @@ def evaluate(
     """Measure every method on every image of every data set."""
     results = Results(protocol)
     for images in sets:
-        metrics = {name: ImageMetrics(protocol) for name in methods}
-        for metric in metrics.values():
-            metric.sync_on_compute = False  # this process sees every image; others may be gone
+        # This process sees every image, and the others of a training may be gone by now.
+        metrics = {name: ImageMetrics(protocol, sync_on_compute=False) for name in methods}
         for pair in images:
             for name, method in methods.items():
                 metrics[name].update(method(pair), pair.hr)

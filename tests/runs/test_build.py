@@ -52,7 +52,7 @@ def test_the_degradation_has_the_configured_ranges(compose):
 
 
 def test_an_unknown_transform_is_named(compose):
-    with pytest.raises(ConfigError, match="loss.structure.transform is 'curl'"):
+    with pytest.raises(ConfigError, match=r"loss\.structure\.transform is 'curl'"):
         build.architecture(compose("train", "loss.structure.transform=curl"))
 
 

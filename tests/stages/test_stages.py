@@ -45,7 +45,7 @@ def test_the_learning_rate_rises_linearly_and_falls_as_a_cosine():
     assert shares[:10] == pytest.approx([0.1 * (i + 1) for i in range(10)])
     assert shares[-1] == pytest.approx(0.2)
     assert shares[54] == pytest.approx(0.2 + 0.8 * 0.5 * (1 + math.cos(math.pi * 0.5)))
-    assert all(a >= b for a, b in zip(shares[9:], shares[10:], strict=False))
+    assert shares[9:] == sorted(shares[9:], reverse=True)
 
 
 @pytest.mark.parametrize("pair", ["efficient", "seed"])
@@ -87,4 +87,6 @@ def test_the_anchor_is_zero_at_first_and_the_terms_are_scalars():
     valued = stage().evaluate_terms(batch(), everything=True)
     assert valued.raw["anchor"] == 0
     assert all(raw.shape == () and raw.isfinite() for raw in valued.raw.values())
-    assert valued.total == pytest.approx(float(sum(valued.raw.values())))
+    assert valued.total.item() == pytest.approx(
+        sum(float(raw.detach()) for raw in valued.raw.values())
+    )
