@@ -151,6 +151,16 @@ def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
     assert len(runs) == 2
 
 
+def test_a_resumed_run_stays_in_its_folder(call, tmp_path):
+    assert call("hydra.run.dir=run")[0] == 0
+    composed = (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text()
+    model = (tmp_path / "run" / "model" / "model.safetensors").read_bytes()
+    assert call("resume=run")[0] == 0
+    assert (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text() == composed
+    assert (tmp_path / "run" / "model" / "model.safetensors").read_bytes() == model
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_two_processes_train_what_one_trains_with_twice_the_batch(
     tmp_path, cache, small_photographs, compose
 ):

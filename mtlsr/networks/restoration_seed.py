@@ -97,7 +97,10 @@ class SeedRestoration(RestorationNet):
         )
         steps = {2: (2,), 3: (3,), 4: (2, 2)}[scale]
         width = channels[0]
-        self.enlarge = nn.Sequential(*(decode(width, width, 2 * step, step) for step in steps))
+        # Even kernels for even steps, odd for odd ones: both then lie symmetric on the new pixels.
+        self.enlarge = nn.Sequential(
+            *(decode(width, width, 2 * step + step % 2, step) for step in steps)
+        )
         self.structure = nn.Conv2d(width, structure_channels, 3, padding=1)
         self.texture = nn.Conv2d(width, 3, 3, padding=1)
         self.fuse = nn.Conv2d(structure_channels, 3, 3, padding=1, bias=False)

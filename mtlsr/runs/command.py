@@ -55,6 +55,7 @@ def execute(
     register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
+    sys.argv[1:] += _home(sys.argv[1:])
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> object:
@@ -95,6 +96,15 @@ def quoted(argument: str, arguments: list[str]) -> str:
         r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value
     )
     return f"{key}='{escaped}'"
+
+
+def _home(arguments: list[str]) -> list[str]:
+    """Overrides that make a resumed run stay in its folder and keep its `.hydra/`."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key == "resume" and value not in ("", "null"):
+            return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
+    return []
 
 
 def _jobs(arguments: list[str]) -> Iterator[list[str]]:

@@ -25,7 +25,7 @@ from mtlsr.runs.fit import checkpoint
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.schema import ConfigError, check_ranges
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
 from mtlsr.stages.restoration import RestorationStage
@@ -79,18 +79,25 @@ def start_weights(cfg: DictConfig, model: SuperResolver) -> FirstBlock:
         path = checkpoint(Path(cfg.stage1), "realism")
         if not path.is_file():
             raise ConfigError(f"stage1={cfg.stage1} holds no finished stage 1: no {path.name}.")
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        done, steps = saved["global_step"], config["schedule"]["realism"]["steps"]
+        if done < steps:
+            raise ConfigError(
+                f"stage1={cfg.stage1} stopped after step {done} of {steps}; let it finish first: "
+                f"python -m mtlsr.train resume={cfg.stage1}"
+            )
         prefix = "network."
-        model.realism.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        )
+        state = {
+            name.removeprefix(prefix): value
+            for name, value in saved["state_dict"].items()
+            if name.startswith(prefix)
+        }
+        model.realism.load_state_dict(state)
     return model.realism.first_block
 
 
 def check(cfg: DictConfig) -> None:
     """Build all that a run needs and look whether it fits, without writing to the run's folder."""
-    from mtlsr.runs.schema import check_ranges
-
     if cfg.resume is not None:
         read_manifest(cfg.resume, "resume")
         return

@@ -53,11 +53,18 @@ def test_impossible_counts(options: dict) -> None:
 
 
 def test_same_batches_for_every_number_of_workers(dataset: SampleDataset) -> None:
-    streams = [list(build_loader(dataset, 4, 5, workers=workers)) for workers in (0, 1, 2)]
-    assert [len(stream) for stream in streams] == [5, 5, 5]
+    streams = [list(build_loader(dataset, 4, 100, workers=workers)) for workers in (0, 1, 2)]
+    assert [len(stream) for stream in streams] == [100, 100, 100]
     for batches in zip(*streams, strict=True):
         assert equal(batches[0], batches[1])
         assert equal(batches[0], batches[2])
+
+
+def test_spawned_workers_give_the_same_batches(dataset: SampleDataset) -> None:
+    """Windows and macOS start workers so."""
+    loader = build_loader(dataset, 4, 3, workers=1)
+    loader.multiprocessing_context = "spawn"
+    assert all(map(equal, loader, build_loader(dataset, 4, 3)))
 
 
 def test_same_batches_for_every_number_of_processes(dataset: SampleDataset) -> None:

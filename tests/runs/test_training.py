@@ -127,6 +127,19 @@ def test_a_stage_one_can_be_taken_from_another_run(compose, finished):
     assert manifest["stage1"]["data"] == manifest["data"]
 
 
+def test_an_unfinished_stage_one_is_refused(compose, finished):
+    path = finished / "manifest.json"
+    before = path.read_text()
+    manifest = json.loads(before)
+    manifest["config"]["schedule"]["realism"]["steps"] += 1
+    path.write_text(json.dumps(manifest))
+    try:
+        with pytest.raises(ConfigError, match=r"stopped after step 4 of 5.*resume="):
+            check(compose("train", "stages=[restoration]", f"stage1={finished}"))
+    finally:
+        path.write_text(before)
+
+
 def test_stage_one_alone_leaves_a_checkpoint_and_no_model(compose):
     folder = run(compose("train", "stages=[realism]"))
     assert (folder / "checkpoints" / "realism" / "last.ckpt").is_file()

@@ -87,6 +87,5 @@ def test_the_anchor_is_zero_at_first_and_the_terms_are_scalars():
     valued = stage().evaluate_terms(batch(), everything=True)
     assert valued.raw["anchor"] == 0
     assert all(raw.shape == () and raw.isfinite() for raw in valued.raw.values())
-    assert valued.total.item() == pytest.approx(
-        sum(float(raw.detach()) for raw in valued.raw.values())
-    )
+    raws = [float(raw.detach()) for raw in valued.raw.values()]
+    assert valued.total.item() == pytest.approx(sum(raws))
