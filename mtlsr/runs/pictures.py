@@ -37,7 +37,11 @@ def versions(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
 
 @torch.inference_mode()
 def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
-    """The predicted structure and texture, and the realism vector as bars, uint8, by name."""
+    """The predicted structure and texture, and the realism vector as bars, uint8, by name.
+
+    Stage 2 is free to use the vector as it likes, so after it a bar is a signal between the
+    networks; what it was trained to mean is what it says when stage 1 ends.
+    """
     realism, restoration = model(to_network(pair.lr, device))
     strength = restoration.structure.float().square().sum(dim=1, keepdim=True).sqrt()
     structure = strength / strength.amax().clamp(min=1e-6)
@@ -46,7 +50,7 @@ def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
     return {
         "structure": to_uint8(structure.expand(-1, 3, -1, -1)).numpy(force=True),
         "texture": to_uint8(texture).numpy(force=True),
-        "realism vector": _bars(realism.vector[0], height, width),
+        "realism vector as stage 2 uses it": _bars(realism.vector[0], height, width),
     }
 
 

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 
 class StageProgress(pl.Callback):
@@ -27,8 +28,8 @@ class StageProgress(pl.Callback):
 
     def __init__(self, steps: Mapping[Any, int], shown: bool = True) -> None:
         self.display = Progress(
-            TextColumn("[bold]{task.description:<11}"),
-            BarColumn(bar_width=24),
+            TextColumn("[bold]{task.description}", table_column=Column(min_width=11, no_wrap=True)),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
@@ -88,16 +89,16 @@ class StageProgress(pl.Callback):
 
     @classmethod
     def _values(cls, trainer: pl.Trainer, module: pl.LightningModule) -> str:
-        """Loss terms, weighted, and the last validation, as far as they are known."""
+        """The last validation and the weighted terms, as far as they are known."""
         stage, known = cls._stage(module), trainer.callback_metrics
         parts = [
+            f"[green]val {float(value):.2f} dB[/green]"
+            for name, value in known.items()
+            if name.startswith(f"{stage}/val/psnr")
+        ]
+        parts += [
             f"{name.split('/')[1]} {float(value):.4f}"
             for name, value in known.items()
             if name.startswith(f"{stage}/") and name.endswith("/weighted")
-        ]
-        parts += [
-            f"[green]val {name.rsplit('/')[-1]} {float(value):.2f}"
-            for name, value in known.items()
-            if name.startswith(f"{stage}/val/psnr")
         ]
         return " · ".join(parts)
