@@ -32,7 +32,8 @@ lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/mypy mtlsr
 
 sync: setup ## Send offline W&B runs, oldest first
-	@find outputs multirun -type d -name 'offline-run-*' 2>/dev/null | sort -t- -k4 | \
+	@find outputs multirun -type d -name 'offline-run-*' 2>/dev/null | \
+	awk -F/ '{print $$NF "\t" $$0}' | sort | cut -f2- | \
 	while read -r run; do $(BIN)/wandb sync "$$run" || exit 1; done
 
 clean: ## Remove .venv and what tools leave behind; outputs stay

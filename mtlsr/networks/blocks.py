@@ -47,6 +47,27 @@ class Modulation(nn.Module):
         return torch.addcmul(x + shift, x, scale)
 
 
+class MergedScales(nn.Module):
+    """Sum of maps of several sizes at the largest one: 1×1 convolution, then nearest neighbours.
+
+    Args:
+        widths: Channels at full, half, quarter ... size.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.convolutions = nn.ModuleList(nn.Conv2d(width, widths[0], 1) for width in widths[1:])
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        merged = features[0]
+        for level, convolution in enumerate(self.convolutions, start=1):
+            coarse = F.interpolate(
+                convolution(features[level]), scale_factor=2**level, mode="nearest"
+            )
+            merged = merged + crop_like(coarse, merged)
+        return merged
+
+
 def crop_like(x: Tensor, reference: Tensor) -> Tensor:
     """Cut `x` at the bottom and right to the height and width of `reference`.
 

@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.blocks import (
+    MergedScales,
     ResidualUnit,
     centred,
     check_at_least,
     check_each_at_least,
-    crop_like,
 )
 from mtlsr.networks.outputs import RealismOutput
 
@@ -74,7 +74,7 @@ class EfficientRealism(RealismNet):
             nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
             for width, count in zip(widths, units, strict=True)
         )
-        self.merge = nn.ModuleList(nn.Conv2d(width, widths[0], 1) for width in widths[1:])
+        self.merge = MergedScales(widths)
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
         hidden = 2 * sum(widths)
         self.head = nn.Sequential(
@@ -93,12 +93,7 @@ class EfficientRealism(RealismNet):
         for entry, block in zip(self.entries, self.blocks, strict=True):
             x = block(entry(x))
             features.append(x)
-        merged = features[0]
-        for level, (convolution, below) in enumerate(
-            zip(self.merge, features[1:], strict=True), start=1
-        ):
-            coarse = F.interpolate(convolution(below), scale_factor=2**level, mode="nearest")
-            merged = merged + crop_like(coarse, merged)
+        merged = self.merge(features)
         return RealismOutput(
             features=tuple(features),
             first_block=first,

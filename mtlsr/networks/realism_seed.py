@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mtlsr.networks.base import FirstBlock, RealismNet
-from mtlsr.networks.blocks import centred, check_at_least, check_each_at_least, crop_like
+from mtlsr.networks.blocks import MergedScales, centred, check_at_least, check_each_at_least
 from mtlsr.networks.outputs import RealismOutput
 
 
@@ -88,7 +87,7 @@ class SeedRealism(RealismNet):
             nn.Sequential(layer(above, below, stride=2), *(SeedUnit(below) for _ in range(count)))
             for above, below, count in zip(widths, widths[1:], units[1:], strict=False)
         )
-        self.merge = nn.ModuleList(nn.Conv2d(width, widths[0], 1) for width in widths[1:])
+        self.merge = MergedScales(widths)
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
         self.head = nn.Linear(sum(widths), vector_size)
 
@@ -96,12 +95,7 @@ class SeedRealism(RealismNet):
         features = [self.first_block(lr)]
         for block in self.blocks:
             features.append(block(features[-1]))
-        merged = features[0]
-        for level, (convolution, below) in enumerate(
-            zip(self.merge, features[1:], strict=True), start=1
-        ):
-            coarse = F.interpolate(convolution(below), scale_factor=2**level, mode="nearest")
-            merged = merged + crop_like(coarse, merged)
+        merged = self.merge(features)
         pooled = torch.cat([x.float().mean(dim=(-2, -1)) for x in features], dim=1)
         return RealismOutput(
             features=tuple(features),
