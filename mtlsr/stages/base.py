@@ -86,12 +86,14 @@ class Stage(pl.LightningModule):
         return valued.total
 
     def configure_optimizers(self) -> Any:
+        # In float16 a scaler must undo its scale before gradients are clipped: not when fused.
+        scaled = self._trainer is not None and self.trainer.precision == "16-mixed"
         optimiser = torch.optim.AdamW(
             [p for p in self.parameters() if p.requires_grad],
             lr=self.recipe.lr,
             betas=self.recipe.betas,
             weight_decay=self.recipe.weight_decay,
-            fused=True,
+            fused=not scaled,
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_share(step, self.recipe)
@@ -100,6 +102,18 @@ class Stage(pl.LightningModule):
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        # Lightning refuses every fused optimiser under autocast, though bfloat16 has no scaler.
+        if gradient_clip_val and optimizer.defaults["fused"]:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def _log(self, valued: Valued) -> None:
         values: dict[str, float | Tensor] = {f"{self.stage}/loss": valued.total.detach()}

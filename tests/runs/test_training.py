@@ -110,6 +110,14 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_other_batches(compose, fini
         assert not torch.equal(batches[0].lr, batches[1].lr)
 
 
+@pytest.mark.parametrize("pair", [[], SEED])
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_each_pair_trains_in_each_precision_of_a_cpu(compose, precision, pair):
+    folder = run(compose("train", f"trainer.precision={precision}", *pair))
+    scores = json.loads((folder / "results.json").read_text())["datasets"]["folder-val"]["mtlsr"]
+    assert math.isfinite(scores["psnr_y"])
+
+
 def test_batches_do_not_depend_on_lambda(compose):
     batches = []
     for value in ("0.1", "0.5"):
