@@ -33,7 +33,8 @@ class Modulation(nn.Module):
     """Scale and shift every channel by what the realism vector says.
 
     y = x · (1 + γ(v)) + β(v), with γ and β linear (FiLM, Perez et al. 2018, arXiv:1709.07871).
-    It starts as the identity.
+    It starts as the identity. Its gradient stops at the vector: stage 2 reads what stage 1 was
+    taught to say, and does not make a channel of its own out of it.
     """
 
     def __init__(self, vector_size: int, channels: int) -> None:
@@ -43,7 +44,7 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        scale, shift = self.linear(vector)[..., None, None].chunk(2, dim=1)
+        scale, shift = self.linear(vector.detach())[..., None, None].chunk(2, dim=1)
         return torch.addcmul(x + shift, x, scale)
 
 

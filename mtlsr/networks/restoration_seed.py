@@ -59,6 +59,9 @@ class SeedRestoration(RestorationNet):
         scale: Enlargement, 2, 3 or 4.
         structure_channels: Channels K of the structure map.
         kernels: Odd kernel size of each encoder level; the decoder mirrors them.
+        residual: Add what a decoder layer adds to, x + r as in the units of stage 1. Without it
+            hardly any detail survives the chain of normalised layers at first, and training is
+            slow to find a way out (README).
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class SeedRestoration(RestorationNet):
         scale: int,
         structure_channels: int,
         kernels: Sequence[int] = (3, 5, 3),
+        residual: bool = True,
     ) -> None:
         super().__init__()
         check_each_at_least("kernels", kernels, 1)
@@ -77,7 +81,10 @@ class SeedRestoration(RestorationNet):
                 "one for each of stage 1's sizes."
             )
         check_at_least("structure_channels", structure_channels, 1)
+        if not isinstance(residual, bool):
+            raise ValueError(f"residual is {residual!r}; it must be true or false.")
         self.scale = scale
+        self.residual = residual
         self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
         # Level i sees stage 1's maps of its size and, below the first, the pooled level above.
         self.encoders = nn.ModuleList(
@@ -104,6 +111,13 @@ class SeedRestoration(RestorationNet):
         self.structure = nn.Conv2d(width, structure_channels, 3, padding=1)
         self.texture = nn.Conv2d(width, 3, 3, padding=1)
         self.fuse = nn.Conv2d(structure_channels, 3, 3, padding=1, bias=False)
+        # The first output is the bicubic interpolation, all but exactly. From a large random one
+        # the quickest way down is to switch the heads off, and then nothing below them learns.
+        with torch.no_grad():
+            for head in (self.texture, self.fuse):
+                head.weight.mul_(0.01)
+        for head in (self.texture, self.structure):
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
         encoded: list[Tensor] = []
@@ -119,8 +133,9 @@ class SeedRestoration(RestorationNet):
         for level in reversed(range(len(encoded) - 1)):
             skip = self.skips[level](encoded[level])
             x = torch.cat([skip, crop_like(self.rises[level](x), skip)], dim=1)
-            x = self.decoders[level](x)
-        x = self.enlarge(x)
+            x = self._added(skip, self.decoders[level](x))
+        for layer in self.enlarge:
+            x = self._added(x, layer(x))
         structure = self.structure(x)
         texture = self.texture(x)
         height, width = lr.shape[-2:]
@@ -128,3 +143,9 @@ class SeedRestoration(RestorationNet):
         return RestorationOutput(
             structure=structure, texture=texture, sr=base + texture + self.fuse(structure)
         )
+
+    def _added(self, x: Tensor, r: Tensor) -> Tensor:
+        """x + r at the size of r, or r alone."""
+        if not self.residual:
+            return r
+        return r + (x if x.shape == r.shape else F.interpolate(x, size=r.shape[-2:]))

@@ -49,19 +49,23 @@ def mean_std(features: Tensor) -> Tensor:
 _STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram, "mean_std": mean_std}
 
 
-SMOOTH = 2.0**-13
-"""ε of the style distance. A power of two, so that √(0 + ε²) - ε is exactly 0."""
+FLOOR = 1e-6
+"""Added to the energy that divides, for an original without any features."""
 
 
 def style_distance(features: Tensor, target: Tensor, statistic: Statistic = "gram") -> Tensor:
     """Distance of the statistics T of two sets of maps (N, C, H, W), mean over images: a scalar.
 
-    d = mean over n of √(‖T(a_n) - T(b_n)‖² + ε²) - ε: the source's unsquared norm, whose gradient
-    is finite, and zero, where the two are equal.
+    d = mean over n of √(1 + r_n² / 4) - 1 with r_n = ‖T(a_n) - T(b_n)‖ / ‖T(b_n)‖. For small r it
+    is half of Gatys' ¼ ‖T(a) - T(b)‖², relative to the original's own energy, so that it means the
+    same for every judge, however large its features are. The smooth norm (Charbonnier et al. 1994)
+    bounds what one image can ask for: noise, say, that nobody could restore.
     """
     describe = _STATISTICS[statistic]
-    difference = (describe(features) - describe(target)).flatten(1)
-    return (difference.square().sum(dim=1) + SMOOTH**2).sqrt().mean() - SMOOTH
+    reference = describe(target).flatten(1)
+    squares = (describe(features).flatten(1) - reference).square().sum(dim=1)
+    relative = squares / (reference.square().sum(dim=1) + FLOOR)
+    return (1 + relative / 4).sqrt().mean() - 1
 
 
 class StyleTerm(nn.Module):

@@ -36,6 +36,15 @@ def test_modulation_starts_as_the_identity() -> None:
     assert torch.equal(Modulation(6, 4)(x, vector), x)
 
 
+def test_modulation_reads_the_vector_and_does_not_write_it() -> None:
+    modulation = Modulation(2, 3)
+    torch.nn.init.normal_(modulation.linear.weight)
+    x, vector = torch.randn(2, 3, 4, 5), torch.randn(2, 2, requires_grad=True)
+    modulation(x, vector).sum().backward()
+    assert vector.grad is None
+    assert modulation.linear.weight.grad is not None
+
+
 def test_modulation_scales_and_shifts_each_channel_of_each_image() -> None:
     modulation = Modulation(2, 3)
     with torch.no_grad():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtlsr.networks.realism_efficient import EfficientFirstBlock
 from mtlsr.networks.realism_seed import SeedFirstBlock
 from mtlsr.objective.realism import (
-    SMOOTH,
+    FLOOR,
     DegradationTerm,
     StyleTerm,
     centre,
@@ -112,11 +112,13 @@ def test_statistics_keep_float64(describe) -> None:
     assert describe(maps(1, 2, 3, 3)).dtype == torch.float64
 
 
-def smooth_norm(differences: np.ndarray) -> float:
-    """Mean over images of √(‖d‖² + ε²) - ε."""
-    return float(
-        np.mean([np.linalg.norm(np.append(d.ravel(), SMOOTH)) - SMOOTH for d in differences])
+def relative_distance(ours: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over images of √(1 + ‖a - b‖² / 4‖b‖²) - 1."""
+    squares, energies = (
+        np.array([np.linalg.norm(x) ** 2 for x in statistics])
+        for statistics in (ours - truth, truth)
     )
+    return float(np.mean(np.sqrt(1 + squares / (energies + FLOOR) / 4) - 1))
 
 
 # ---- style distance ------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def smooth_norm(differences: np.ndarray) -> float:
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_style_distance_agrees_with_numpy(statistic: str) -> None:
     a, b = maps(2, 4, 6, 5, seed=1), maps(2, 4, 6, 5, seed=2) ** 2
-    expected = smooth_norm(described(a.numpy(), statistic) - described(b.numpy(), statistic))
+    expected = relative_distance(described(a.numpy(), statistic), described(b.numpy(), statistic))
     assert expected > 1e-4
     assert style_distance(a, b, statistic).shape == ()
     assert style_distance(a, b, statistic).item() == pytest.approx(expected, abs=1e-6)
@@ -154,6 +156,41 @@ def test_style_distance_is_a_mean_over_batch_and_patch(statistic: str) -> None:
     torch.testing.assert_close(again, once)
 
 
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_does_not_depend_on_how_large_the_judges_features_are(
+    statistic: str,
+) -> None:
+    a, b = maps(2, 3, 5, 5, seed=1), maps(2, 3, 5, 5, seed=2)
+    torch.testing.assert_close(
+        style_distance(30 * a, 30 * b, statistic),
+        style_distance(a, b, statistic),
+        rtol=1e-4,
+        atol=0,
+    )
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_style_distance_grows_with_the_square_at_first_and_in_proportion_at_last(
+    statistic: str,
+) -> None:
+    b = maps(1, 3, 5, 5)
+    order = 2 if statistic == "gram" else 1  # in the features; mean and deviation are of the first
+    near = [style_distance((1 + x) * b, b, statistic) for x in (1e-3, 2e-3)]
+    assert (near[1] / near[0]).item() == pytest.approx(4, rel=0.02)
+    far = [style_distance(x * b, b, statistic) for x in (1e3, 2e3)]
+    assert (far[1] / far[0]).item() == pytest.approx(2**order, rel=0.02)
+
+
+def test_an_original_without_features_leaves_the_distance_finite() -> None:
+    nothing = torch.zeros(1, 3, 4, 4)
+    ours = torch.rand(1, 3, 4, 4, requires_grad=True)
+    value = style_distance(ours, nothing)
+    value.backward()
+    assert value.isfinite()
+    assert ours.grad.isfinite().all()
+    assert style_distance(nothing, nothing).item() == 0
+
+
 # ---- stage 2 -------------------------------------------------------------------------------------
 
 
@@ -164,7 +201,7 @@ def test_the_term_is_the_style_distance_of_the_judges_maps(judge, statistic: str
     sr, hr = maps(2, 3, 9, 8, seed=1), maps(2, 3, 9, 8, seed=2) ** 2
     a, b = (described(judge(x).numpy(), statistic) for x in (sr, hr))
     value = StyleTerm(statistic)(sr=sr, hr=hr, judge=judge).item()
-    assert value == pytest.approx(smooth_norm(a - b), abs=1e-7)
+    assert value == pytest.approx(relative_distance(a, b), abs=1e-7)
     assert value > 1e-7
 
 
