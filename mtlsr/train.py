@@ -26,8 +26,6 @@ def run(cfg: DictConfig) -> Path:
     from mtlsr.runs.fit import fit
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.tracking import tracked
-    from mtlsr.stages.realism import RealismStage
-    from mtlsr.stages.restoration import RestorationStage
 
     quiet()
     cfg = life.settled(cfg)
@@ -36,22 +34,18 @@ def run(cfg: DictConfig) -> Path:
     model = build.networks(cfg)
     reference = life.start_weights(cfg, model)
 
-    with life.recorded(cfg, folder) as manifest, tracked(cfg, folder, life.plain(cfg)) as loggers:
+    record, tracking = life.recorded(cfg, folder, files), tracked(cfg, folder, life.plain(cfg))
+    with record as manifest, tracking as loggers:
         progress = life.progress(cfg)
 
         if "realism" in cfg.stages:
-            objective, recipe = build.objective(cfg, "realism"), build.recipe(cfg, "realism")
-            stage1 = RealismStage(model.realism, objective, recipe)
+            stage1 = build.realism_stage(cfg, model)
             with manifest.timed("realism"):
                 fit(cfg, stage1, "realism", files, folder, loggers, progress)
             reference = model.realism.first_block  # from here on a frozen copy judges and anchors
 
         if "restoration" in cfg.stages:
-            objective, recipe = (
-                build.objective(cfg, "restoration"),
-                build.recipe(cfg, "restoration"),
-            )
-            stage2 = RestorationStage(model, objective, recipe, reference, cfg.freeze_realism)
+            stage2 = build.restoration_stage(cfg, model, reference)
             with manifest.timed("restoration"):
                 fit(cfg, stage2, "restoration", files, folder, loggers, progress)
             progress.close()

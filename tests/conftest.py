@@ -1,7 +1,9 @@
 """What tests of the floors above pure torch share."""
 
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +89,30 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pair.restoration.texture.weight.mul_(30)  # type: ignore[union-attr, operator]
     save_model(folder, pair, architecture)
     return folder
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """`command("predict", folder, "model=...")` runs the real command there, in its own process.
+
+    `prefix` is a program, with its options, that runs it.
+    """
+    repository = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join(filter(None, [str(repository), os.environ.get("PYTHONPATH")]))
+
+    def call(
+        name: str, cwd: Path, *arguments: str, prefix: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*prefix, sys.executable, "-m", f"mtlsr.{name}", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
+            timeout=300,
+        )
+
+    return call

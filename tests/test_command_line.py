@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from safetensors.torch import load_file
 from mtlsr.runs.command import execute, quoted
 from mtlsr.train import check, run
 from tests.conftest import QUICK
-
-TRAIN = [sys.executable, "-m", "mtlsr.train"]
 
 
 def arguments(cache: Path, photographs: Path, *overrides: str) -> list[str]:
@@ -106,18 +103,17 @@ def test_bad_photographs_are_one_line_and_exit_code_one(call, tmp_path, kind, sa
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path, cache, small_photographs):
-    command = [*TRAIN, *arguments(cache, small_photographs)]
+def test_a_folder_that_cannot_be_written_is_refused(command, tmp_path, cache, small_photographs):
+    prefix: list[str] = []
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             pytest.skip("root writes through permissions, and there is no setpriv to forbid it")
         drop = "-dac_override,-dac_read_search"
-        command = [setpriv, "--inh-caps", drop, "--bounding-set", drop, *command]
+        prefix = [setpriv, "--inh-caps", drop, "--bounding-set", drop]
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(command, cwd=locked, env=environment, capture_output=True, text=True)
+    done = command("train", locked, *arguments(cache, small_photographs), prefix=prefix)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -162,17 +158,11 @@ def test_a_resumed_run_stays_in_its_folder(call, tmp_path):
 
 
 def test_two_processes_train_what_one_trains_with_twice_the_batch(
-    tmp_path, cache, small_photographs, compose
+    command, tmp_path, cache, small_photographs, compose
 ):
     precise = "trainer.precision=32-true"
     given = arguments(cache, small_photographs, "trainer=ddp_cpu", precise)
-    done = subprocess.run(
-        [*TRAIN, *given, f"hydra.run.dir={tmp_path}/pair"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    done = command("train", tmp_path, *given, f"hydra.run.dir={tmp_path}/pair")
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads((tmp_path / "pair" / "manifest.json").read_text())["status"] == "done"
     assert (tmp_path / "pair" / "results.json").is_file()

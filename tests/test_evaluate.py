@@ -1,8 +1,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from shutil import copytree
 
@@ -18,20 +16,9 @@ from mtlsr.metrics import Protocol
 from mtlsr.runs import comparison
 from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.schema import register
+from tests.conftest import Command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-def command(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command in `cwd`."""
-    python_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return subprocess.run(
-        [sys.executable, "-m", "mtlsr.evaluate", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
-    )
 
 
 def configured(folder: Path, *overrides: str) -> DictConfig:
@@ -54,9 +41,11 @@ def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_command_measures_a_model(tmp_path: Path, tiny_model: Path, benchmark: Path) -> None:
+def test_command_measures_a_model(
+    command: Command, tmp_path: Path, tiny_model: Path, benchmark: Path
+) -> None:
     given = [f"model={tiny_model.parent}", "dataset=set5", f"dataset.root={benchmark}", "scale=2"]
-    done = command(tmp_path, *given)
+    done = command("evaluate", tmp_path, *given)
     assert (done.returncode, done.stderr) == (0, "")
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert sorted(path.name for path in written) == ["per_image.csv", "results.json"]
@@ -78,8 +67,12 @@ def test_command_measures_a_model(tmp_path: Path, tiny_model: Path, benchmark: P
     ]  # fmt: skip
 
 
-def test_command_refuses_in_one_line_and_writes_nothing(tmp_path: Path, tiny_model: Path) -> None:
-    done = command(tmp_path, f"model={tiny_model}", "dataset=set5", "dataset.root=no,where")
+def test_command_refuses_in_one_line_and_writes_nothing(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    done = command(
+        "evaluate", tmp_path, f"model={tiny_model}", "dataset=set5", "dataset.root=no,where"
+    )
     assert (done.returncode, done.stderr) == (1, "mtlsr: The folder no,where does not exist.\n")
     assert list(tmp_path.iterdir()) == []
 

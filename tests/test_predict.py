@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import hydra
@@ -14,6 +11,7 @@ from mtlsr.data.images import read_image, write_image
 from mtlsr.errors import UserError
 from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.schema import register
+from tests.conftest import Command
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -22,18 +20,6 @@ NAMES = [
     "007", "true", "a\\b.png", "ends with\\", "\\'", "a:b #c%d@e!.png", "~home.png", "$1.png",
     '"twice".png'[1:], "-m.png", "plain.png",
 ]  # fmt: skip
-
-
-def command(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the real command in `cwd`."""
-    python_path = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
-    return subprocess.run(
-        [sys.executable, "-m", "mtlsr.predict", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python_path},
-    )
 
 
 def configured(**values: object) -> DictConfig:
@@ -57,12 +43,14 @@ def files(folder: Path) -> set[str]:
 
 
 def test_command_enlarges_a_folder_and_names_what_it_could_not(
-    tmp_path: Path, tiny_model: Path
+    command: Command, tmp_path: Path, tiny_model: Path
 ) -> None:
     source = photographs(tmp_path / "in (1), a=b", "photo(1).jpg", "a,b.jpg", "été/a=b.png")
     (source / "broken.png").write_bytes((source / "été/a=b.png").read_bytes()[:60])
     before = files(tmp_path)
-    done = command(tmp_path, f"model={tiny_model.parent}", f"input={source.name}", "output=out [2]")
+    done = command(
+        "predict", tmp_path, f"model={tiny_model.parent}", f"input={source.name}", "output=out [2]"
+    )
     assert done.returncode == 1
     assert "Enlarged 3 ×2 to out [2]." in done.stdout
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -75,17 +63,21 @@ def test_command_enlarges_a_folder_and_names_what_it_could_not(
     )
 
 
-def test_command_enlarges_one_file_of_any_name(tmp_path: Path, tiny_model: Path) -> None:
+def test_command_enlarges_one_file_of_any_name(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
     name = "it's (1), a=b été 2"
     photographs(tmp_path, f"{name}.jpg")
-    done = command(tmp_path, f"model={tiny_model}", f"input={name}.jpg", "output=1.10")
+    done = command("predict", tmp_path, f"model={tiny_model}", f"input={name}.jpg", "output=1.10")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Enlarged 1 ×2 to 1.10.\n"
     assert files(tmp_path) == {f"{name}.jpg", f"1.10/{name}.png"}
 
 
-def test_command_refuses_in_one_line_and_writes_nothing(tmp_path: Path, tiny_model: Path) -> None:
-    done = command(tmp_path, f"model={tiny_model}", "input=no,where.jpg", "output=out")
+def test_command_refuses_in_one_line_and_writes_nothing(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    done = command("predict", tmp_path, f"model={tiny_model}", "input=no,where.jpg", "output=out")
     assert done.returncode == 1
     assert done.stderr == "mtlsr: input is 'no,where.jpg', which does not exist.\n"
     assert list(tmp_path.iterdir()) == []

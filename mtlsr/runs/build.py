@@ -18,7 +18,7 @@ from mtlsr.data.loader import build_loader
 from mtlsr.data.pairs import EvaluationSet
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import FirstBlock, SuperResolver
 from mtlsr.networks.table import build_pair
 from mtlsr.objective.anchor import AnchorTerm
 from mtlsr.objective.objective import Objective
@@ -27,6 +27,8 @@ from mtlsr.objective.smoothness import ReconstructionTerm, SmoothnessTerm
 from mtlsr.objective.structure import CHANNELS, CleanStructureTerm, StructureTerm
 from mtlsr.runs.schema import ConfigError
 from mtlsr.stages.base import Recipe
+from mtlsr.stages.realism import RealismStage
+from mtlsr.stages.restoration import RestorationStage
 
 StageName = Literal["realism", "restoration"]
 STAGES: tuple[StageName, ...] = ("realism", "restoration")
@@ -100,6 +102,24 @@ def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     schedule = cfg.schedule[stage]
     values = {entry.name: schedule[entry.name] for entry in fields(Recipe)}
     return Recipe(**values | {"betas": tuple(schedule.betas)})
+
+
+def realism_stage(cfg: DictConfig, model: SuperResolver) -> RealismStage:
+    """Stage 1: it trains `model`'s first network."""
+    return RealismStage(model.realism, objective(cfg, "realism"), recipe(cfg, "realism"))
+
+
+def restoration_stage(
+    cfg: DictConfig, model: SuperResolver, reference: FirstBlock
+) -> RestorationStage:
+    """Stage 2: it trains both networks; a copy of `reference` judges and anchors."""
+    return RestorationStage(
+        model,
+        objective(cfg, "restoration"),
+        recipe(cfg, "restoration"),
+        reference,
+        cfg.freeze_realism,
+    )
 
 
 def dataset(cfg: DictConfig) -> Dataset:

@@ -142,11 +142,10 @@ def _check_writable(cfg: DictConfig) -> None:
 
 
 @contextmanager
-def recorded(cfg: DictConfig, folder: Path) -> Iterator[Manifest]:
+def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     """The run's manifest, with how it ended: done, failed or interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(folder, plain(cfg))
-    files = build.dataset(cfg)
     manifest.write(data=build.store(cfg, files.train).fingerprint)
     if cfg.stage1 is not None:
         lineage = read_manifest(cfg.stage1, "stage1")

