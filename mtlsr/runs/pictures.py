@@ -39,8 +39,8 @@ def versions(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
 def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
     """The predicted structure and texture, and the realism vector as bars, uint8, by name.
 
-    Stage 2 is free to use the vector as it likes, so after it a bar is a signal between the
-    networks; what it was trained to mean is what it says when stage 1 ends.
+    Stage 2 reads the vector without teaching it, but trains the layers below it on: after it the
+    bars are looser than when stage 1 ends.
     """
     realism, restoration = model(to_network(pair.lr, device))
     strength = restoration.structure.float().square().sum(dim=1, keepdim=True).sqrt()
@@ -50,7 +50,7 @@ def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
     return {
         "structure": to_uint8(structure.expand(-1, 3, -1, -1)).numpy(force=True),
         "texture": to_uint8(texture).numpy(force=True),
-        "realism vector as stage 2 uses it": _bars(realism.vector[0], height, width),
+        "realism vector": _bars(realism.vector[0], height, width),
     }
 
 
