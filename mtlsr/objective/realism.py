@@ -25,12 +25,15 @@ class DegradationTerm(nn.Module):
 
 @in_full_precision
 def gram(features: Tensor) -> Tensor:
-    """Gram matrix of feature maps (N, C, H, W): G = F Fᵀ / (H·W), shape (N, C, C).
+    """Gram matrix of feature maps (N, C, H, W) less their mean: G = F Fᵀ / (H·W), (N, C, C).
 
     It does not see where a pixel stands, so it describes style (Gatys et al. 2016,
-    arXiv:1508.06576); the division makes it independent of the patch size.
+    arXiv:1508.06576); the division makes it independent of the patch size. The mean μ, which the
+    source subtracts too, is brightness: left in, it outweighs texture by more or by less, as the
+    features of stage 1 happen to be (Sun and Saenko 2016, arXiv:1607.01719, compare styles so).
     """
     flat = features.flatten(2)
+    flat = flat - flat.mean(dim=-1, keepdim=True)
     return flat @ flat.transpose(1, 2) / flat.shape[-1]
 
 

@@ -35,7 +35,7 @@ def frozen(block: nn.Module) -> nn.Module:
 def described(features: np.ndarray, statistic: str) -> np.ndarray:
     flat = features.reshape(*features.shape[:2], -1)
     if statistic == "gram":
-        return np.stack([x @ x.T / x.shape[1] for x in flat])
+        return np.stack([np.cov(x, bias=True) for x in flat])
     return np.stack([flat.mean(-1), flat.std(-1)], axis=1)
 
 
