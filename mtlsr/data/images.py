@@ -3,7 +3,10 @@
 import os
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +19,17 @@ from mtlsr.errors import UserError
 
 UInt8 = NDArray[np.uint8]
 
-SUFFIXES = frozenset(
+WRITTEN = frozenset(
     (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 )
+"""Suffixes that ``write_image`` knows, in lower case."""
+
+SUFFIXES = WRITTEN | {".gif", ".apng"}
 """What ``find_images`` takes for an image, in lower case."""
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "AVIF", "JPEG2000")
+"""What a file may hold, whatever its suffix says, in Pillow's words. Pillow knows more, but some of
+that starts other programs (EPS), and none of it is a photograph's."""
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -39,18 +49,47 @@ class ImageError(UserError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}."
+        name = str(self.path)
+        # A file's name may hold line breaks, or bytes that no terminal takes.
+        return f"{name if name.isprintable() else ascii(name)}: {self.reason}."
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about its image before anything is decoded."""
+
+    height: int
+    width: int
+    """As stored: a turn that a camera noted may swap the two."""
+    frames: int
+    """Pictures of an animation, or pages. The extra pictures that cameras store in a JPEG (MPO:
+    previews, depth) are not counted: the first is the photograph."""
+
+
+def read_header(path: str | Path) -> Header:
+    """Read an image's size and number of frames without decoding its pixels.
+
+    Raises:
+        ImageError: no such file, not an image, or a damaged beginning.
+    """
+    with _opened(Path(path)) as image:
+        frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+        return Header(image.height, image.width, frames)
 
 
 def read_image(path: str | Path, grey: Literal["expand", "keep"] = "expand") -> UInt8:
     """Read an image file as eight bits a channel.
 
     - The orientation that a camera noted (EXIF) is applied.
-    - A palette is looked up. Transparency is dropped, not blended: the colours that are stored
-      under it stay as they are, so no background colour has to be invented.
-    - Sixteen bits become eight by rounding v / 257, so that 0 and 65535 become 0 and 255.
-    - CMYK, YCbCr and Lab become RGB by Pillow's conversion, without colour profiles.
-    - Of several frames or pages the first is read.
+    - A palette is looked up, and a palette of greys counts as colour. Transparency is dropped, not
+      blended: the colours that are stored under it stay as they are, so no background colour has to
+      be invented.
+    - Sixteen bits become eight by rounding v / 257, so that 0 and 65535 become 0 and 255; twelve by
+      rounding 255 v / 4095. One, two and four bits are spread over 0 to 255.
+    - CMYK becomes RGB by R = (255 - C) (255 - K) / 255 and so on; YCbCr and Lab by Pillow's
+      conversion. No colour profile is applied. Of sixteen bits in CMYK, or under colours that are
+      stored multiplied by their transparency, the upper eight are taken.
+    - Of several frames or pages the first is read (``screening`` is there to leave such files out).
 
     Args:
         path: the file.
@@ -62,7 +101,7 @@ def read_image(path: str | Path, grey: Literal["expand", "keep"] = "expand") -> 
 
     Raises:
         ImageError: no such file, not an image, damaged or cut short, more pixels than Pillow thinks
-            safe, or numbers without a known range (floating point, 32 bits).
+            safe, or numbers without a known range (floating point, 32 bits, signed).
         ValueError: ``grey`` is neither of its two values.
     """
     if grey not in ("expand", "keep"):
@@ -97,8 +136,8 @@ def write_image(path: str | Path, image: UInt8) -> None:
             "uint8 (H, W, 3) or (H, W) is needed."
         )
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        known = " ".join(sorted(SUFFIXES))
+    if suffix not in WRITTEN:
+        known = " ".join(sorted(WRITTEN))
         raise ImageError(path, f"the suffix {suffix!r} names no known format (known: {known})")
     if not path.parent.is_dir():
         raise ImageError(path, "its folder does not exist")
@@ -147,12 +186,14 @@ def natural_key(path: Path) -> tuple[list[tuple[str, int]], str]:
     return [(text, int(number or -1)) for text, number in pieces], path.as_posix()
 
 
-def _decode(path: Path) -> UInt8:
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as Pillow opens it; whatever goes wrong in the block becomes an ``ImageError``."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return _TURN[image.getexif().get(0x0112, 1)](_pixels(path, image))
-    except ImageError:
+        # A file, not its name: by name Pillow maps it, and scrambles grey TIFFs that are turned.
+        with path.open("rb") as file, Image.open(file, formats=_formats()) as image:
+            yield image
+    except (ImageError, MemoryError):
         raise
     except FileNotFoundError:
         raise ImageError(path, "the file does not exist") from None
@@ -162,7 +203,8 @@ def _decode(path: Path) -> UInt8:
         raise ImageError(path, "the file may not be read") from None
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
-        raise ImageError(path, "the file is empty" if empty else "this is not an image") from None
+        reason = "the file is empty" if empty else "this is not an image of a known kind"
+        raise ImageError(path, reason) from None
     except Image.DecompressionBombError:
         raise ImageError(path, "it has more pixels than is safe to decode") from None
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble on
@@ -170,30 +212,58 @@ def _decode(path: Path) -> UInt8:
         raise ImageError(path, reason) from error
 
 
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)  # not every build has all
+
+
+def _decode(path: Path) -> UInt8:
+    with _opened(path) as image:
+        pixels = _pixels(path, image)
+        return _TURN[_orientation(image)](pixels)
+
+
 def _pixels(path: Path, image: Image.Image) -> UInt8:
-    if image.mode in ("I", "I;16", "I;16L", "I;16B", "I;16N"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65535:
-            raise ImageError(path, "its 32-bit numbers have no known range")
-        return _eight_bits(values)
+    # How the file stores its pixels; these notes are gone once they are decoded.
+    layout = " ".join(str(tile[3]) for tile in getattr(image, "tile", []))
+    tags = getattr(image, "tag_v2", {})
+    bits, inverted = tags.get(_BITS, (16,))[0], tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+    image.load()
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
+        values, most = np.asarray(image), 2**bits - 1
+        return _eight_bits(most - values if inverted else values, most)
+    if image.mode == "I" and image.format in ("PNG", "PPM"):  # which have no 32 bits
+        return _eight_bits(np.asarray(image), 65535)
+    if image.mode == "I":
+        raise ImageError(path, "its numbers of 32 bits, or with a sign, have no known range")
     if image.mode == "F":
         raise ImageError(path, "its floating-point numbers have no known range")
-    if _sixteen_bits_a_channel(path):
-        # Pillow would keep the upper byte only, which is not the same as rounding.
+    grey = image.mode in GREY_MODES or "LA;16" in layout
+    if ";16" in layout and "RGBa" not in layout and image.mode in ("LA", "RGB", "RGBA", "RGBX"):
+        # Pillow would keep the upper byte only, which is not the same as rounding. OpenCV has
+        # turned a TIFF upright already, as Pillow has.
         colours = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         if colours is not None and colours.dtype == np.uint16 and colours.ndim == 3:
-            colours = _eight_bits(colours[:, :, 2::-1])
-            return colours[:, :, 0] if image.mode in GREY_MODES else colours
-    return np.asarray(image.convert("L" if image.mode in GREY_MODES else "RGB"))
+            rounded = _eight_bits(colours[:, :, 2::-1], 65535)
+            return rounded[:, :, 0] if grey else rounded
+    image.info.pop("transparency", None)  # else Pillow warns that it is dropped
+    return np.asarray(image.convert("L" if grey else "RGB"))
 
 
-def _sixteen_bits_a_channel(path: Path) -> bool:
-    with Image.open(path) as unread:  # the description of the pixels goes when they are decoded
-        return any(";16" in str(tile[3]) for tile in getattr(unread, "tile", []))
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
 
 
-def _eight_bits(values: NDArray[Any]) -> UInt8:
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # a note that cannot be read does not spoil the photograph
+        return 1
+
+
+def _eight_bits(values: NDArray[Any], most: int) -> UInt8:
+    """Scale 0..most to 0..255 and round; most is odd, so that nothing lies half-way."""
+    return ((values.astype(np.uint32) * 255 + most // 2) // most).astype(np.uint8)
 
 
 class _Turns(dict[int, Callable[[UInt8], UInt8]]):
