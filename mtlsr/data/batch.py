@@ -1,12 +1,13 @@
 """Samples side by side."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mtlsr.data.degradation import Draws, degrade_batch
 from mtlsr.data.samples import Sample
 
 
@@ -18,13 +19,15 @@ class Batch:
     """
 
     lr: Tensor
-    """Degraded low resolution."""
+    """Degraded low resolution; where there are draws, clean until ``floats()``."""
     lr_clean: Tensor
     """Clean low resolution."""
     hr: Tensor | None
     """High resolution, None in stage 1."""
     degradation: Tensor
-    """float32 ``(N, 5)`` in [0, 1]: the strengths, in the order of ``degradation.PARAMETERS``."""
+    """float32 ``(N, V)`` in [0, 1]: the strengths, in the order of the degradation's ``names``."""
+    draws: Draws | None = None
+    """What is still to be done to lr, if anything is."""
 
     def __len__(self) -> int:
         return len(self.lr)
@@ -32,9 +35,13 @@ class Batch:
     def floats(self) -> "Batch":
         """The same images as float32 ``(N, 3, H, W)`` in [0, 1], in channels_last memory format.
 
-        Call it on the training device: the bytes that travel there are then the smaller ones.
+        Call it on the training device: the bytes that travel there are then the smaller ones, and a
+        deferred degradation is done there.
         """
-        return self._map(_floats)
+        batch = replace(self, draws=None)._map(_floats)
+        if self.draws is not None:
+            batch.lr = degrade_batch(batch.lr, self.draws)
+        return batch
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """The batch on another device."""
@@ -50,6 +57,7 @@ class Batch:
             lr_clean=function(self.lr_clean),
             hr=None if self.hr is None else function(self.hr),
             degradation=function(self.degradation),
+            draws=None if self.draws is None else self.draws.map(function),
         )
 
 
@@ -58,15 +66,18 @@ def _floats(x: Tensor) -> Tensor:
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """Stack samples of equal size; all of them have ``hr``, or none has."""
+    """Stack samples of equal size; all of them have ``hr`` (and ``draws``), or none has."""
     high = [sample.hr for sample in samples if sample.hr is not None]
-    if len(high) not in (0, len(samples)):
-        raise ValueError(f"Only {len(high)} of {len(samples)} samples of a batch have hr.")
+    draws = [sample.draws for sample in samples if sample.draws is not None]
+    for name, found in (("hr", high), ("draws", draws)):
+        if len(found) not in (0, len(samples)):
+            raise ValueError(f"Only {len(found)} of {len(samples)} samples of a batch have {name}.")
     return Batch(
         lr=_stack([sample.lr for sample in samples]),
         lr_clean=_stack([sample.lr_clean for sample in samples]),
         hr=_stack(high) if high else None,
         degradation=_stack([sample.degradation for sample in samples]),
+        draws=Draws.joined(draws) if draws else None,
     )
 
 

@@ -1,8 +1,15 @@
+from io import BytesIO
+
 import cv2
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
 
-from mtlsr.data.augment import dihedral, functional, jpeg
+from mtlsr.data import bundled
+from mtlsr.data.augment import KERNELS, dihedral, functional, jpeg, resize, webp
+from mtlsr.data.images import read_image
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 ELEMENTS = range(8)
@@ -58,7 +65,63 @@ def test_jpeg_is_opencvs_and_keeps_red_red() -> None:
     assert np.abs(jpeg(red, 95).astype(int) - red).max() <= 3
 
 
+@pytest.mark.parametrize(("codec", "name"), [(jpeg, "JPEG"), (webp, "WEBP")])
+@pytest.mark.parametrize("quality", [30, 80])
+def test_codecs_are_the_ones_that_pillow_has(codec, name: str, quality: int) -> None:
+    """Other builds of the same libraries: equal but for the rounding of colours."""
+    image = read_image(bundled.TEST[0].path)[:96, :128]
+    file = BytesIO()
+    Image.fromarray(image).save(file, name, quality=quality)
+    theirs = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    ours = codec(image, quality).astype(int)
+    assert np.abs(ours - theirs).mean() < 0.25 * np.abs(ours - image).mean()
+    assert ours.shape == image.shape
+
+
+@pytest.mark.parametrize("codec", [jpeg, webp])
+def test_worse_quality_is_worse(codec) -> None:
+    image = read_image(bundled.TEST[0].path)[:96, :128]
+    errors = [np.abs(codec(image, q).astype(int) - image).mean() for q in (95, 70, 40, 10)]
+    assert errors == sorted(errors)
+    assert errors[0] > 0
+
+
+@pytest.mark.parametrize("size", [(12, 21), (35, 50), (40, 17)])
+@pytest.mark.parametrize(("kernel", "theirs"), [("bilinear", "bilinear"), ("bicubic", "bicubic")])
+def test_resizing_is_that_of_torch(kernel: str, theirs: str, size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).random((24, 30, 3), np.float32)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
+    expected = interpolate(tensor, size, mode=theirs, align_corners=False)[0].permute(1, 2, 0)
+    np.testing.assert_allclose(resize(image, size, kernel), expected.numpy(), atol=2e-3)
+
+
+def test_area_is_the_mean_over_what_a_pixel_covers() -> None:
+    image = np.random.default_rng(0).random((24, 30, 3), np.float32)
+    expected = image.reshape(8, 3, 15, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(resize(image, (8, 15), "area"), expected, atol=1e-5)
+    uneven = resize(image, (9, 11), "area")
+    np.testing.assert_allclose(uneven.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_resizing_keeps_types_axes_and_flat_images(kernel: str) -> None:
+    for shape in ((6, 9), (6, 9, 3), (6, 9, 1)):
+        for kind in (np.uint8, np.float32, np.float64):
+            found = resize(np.full(shape, 77, kind), (4, 12), kernel)
+            assert found.dtype == kind
+            assert found.shape == (4, 12, *shape[2:])
+            np.testing.assert_allclose(found, 77, atol=1e-4)
+
+
+def test_impossible_resizing() -> None:
+    with pytest.raises(ValueError, match="kernel is 'lanczos': one of area, bilinear, bicubic"):
+        resize(IMAGE, (3, 3), "lanczos")
+    with pytest.raises(ValueError, match="Cannot resize to 0x3"):
+        resize(IMAGE, (0, 3), "area")
+
+
+@pytest.mark.parametrize("codec", [jpeg, webp])
 @pytest.mark.parametrize("quality", [0, 101])
-def test_unknown_quality(quality: int) -> None:
+def test_unknown_quality(codec, quality: int) -> None:
     with pytest.raises(ValueError, match=f"quality is {quality}"):
-        jpeg(IMAGE, quality)
+        codec(IMAGE, quality)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from mtlsr.data.batch import Batch, collate
+from mtlsr.data.degradation import Draws
 from mtlsr.data.samples import Sample
 
 RNG = np.random.default_rng(0)
@@ -50,9 +53,13 @@ def test_stage_one_has_no_hr() -> None:
 def test_to_moves_everything() -> None:
     batch = collate([sample()]).to("meta", non_blocking=True)
     assert isinstance(batch, Batch)
-    assert {x.device.type for x in vars(batch).values()} == {"meta"}
+    assert {x.device.type for x in vars(batch).values() if x is not None} == {"meta"}
 
 
 def test_mixed_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="Only 1 of 2 samples"):
         collate([sample(), sample(with_hr=False)])
+    image = np.zeros((4, 5, 3), np.float32)
+    draws = Draws.of(np.eye(4), np.eye(5), np.ones((1, 1), np.float32), image)
+    with pytest.raises(ValueError, match="Only 1 of 2 samples of a batch have draws"):
+        collate([sample(), replace(sample(), draws=draws)])
