@@ -1,8 +1,8 @@
 """Data: photographs -> store -> sample -> batch, and pairs to evaluate on.
 
 The names below load their module when first used, so that importing this package is quick.
-``resize`` (torch) and the presets ``bicubic`` and ``classical`` stay in ``mtlsr.data.resize`` and
-``mtlsr.data.degradation``.
+``resize`` (torch) and the presets ``bicubic``, ``classical`` and ``realistic`` stay in
+``mtlsr.data.resize`` and ``mtlsr.data.degradation``.
 """
 
 from importlib import import_module
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from mtlsr.data.datasets import DATASETS as DATASETS
     from mtlsr.data.datasets import Dataset as Dataset
     from mtlsr.data.datasets import find_dataset as find_dataset
-    from mtlsr.data.degradation import PARAMETERS as PARAMETERS
-    from mtlsr.data.degradation import DegradationRanges as DegradationRanges
-    from mtlsr.data.degradation import degrade as degrade
-    from mtlsr.data.degradation import sample_parameters as sample_parameters
+    from mtlsr.data.datasets import mix as mix
+    from mtlsr.data.datasets import take_fraction as take_fraction
+    from mtlsr.data.degradation import DEGRADATIONS as DEGRADATIONS
+    from mtlsr.data.degradation import Classical as Classical
+    from mtlsr.data.degradation import Degradation as Degradation
+    from mtlsr.data.degradation import Realistic as Realistic
+    from mtlsr.data.degradation import degrade_batch as degrade_batch
     from mtlsr.data.images import ImageError as ImageError
     from mtlsr.data.images import find_images as find_images
     from mtlsr.data.images import read_image as read_image
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 _NAMES = {
     "augment": ("dihedral", "jpeg"),
     "batch": ("Batch", "collate"),
-    "datasets": ("DATASETS", "Dataset", "find_dataset"),
-    "degradation": ("PARAMETERS", "DegradationRanges", "degrade", "sample_parameters"),
+    "datasets": ("DATASETS", "Dataset", "find_dataset", "mix", "take_fraction"),
+    "degradation": ("DEGRADATIONS", "Classical", "Degradation", "Realistic", "degrade_batch"),
     "images": ("ImageError", "find_images", "read_image", "write_image"),
     "loader": ("CountedBatches", "build_loader"),
     "pairs": ("EvaluationPair", "EvaluationSet", "benchmark_set"),

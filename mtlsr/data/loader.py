@@ -5,11 +5,11 @@ from typing import Any
 
 import cv2
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mtlsr.data import augment
 from mtlsr.data.batch import collate
-from mtlsr.data.samples import Sample, SampleDataset
+from mtlsr.data.samples import Sample
 
 
 class CountedBatches(Sampler[list[int]]):
@@ -57,7 +57,7 @@ class CountedBatches(Sampler[list[int]]):
 
 
 def build_loader(
-    dataset: SampleDataset,
+    dataset: Dataset[Sample],
     batch: int,
     steps: int,
     start: int = 0,
@@ -71,7 +71,7 @@ def build_loader(
     Under Lightning set ``use_distributed_sampler=False``: the processes are told apart here.
 
     Args:
-        dataset: the samples.
+        dataset: samples by number, without end (``SampleDataset``).
         batch, steps, start, rank, world: see ``CountedBatches``.
         workers: loader processes; 0 loads in this process.
         pin_memory: page-locked batches, for a GPU.

@@ -95,6 +95,29 @@ def crop_to_multiple(image: UInt8, scale: int) -> UInt8:
     return image[: height - height % scale, : width - width % scale]
 
 
+def margin(scale: int) -> int:
+    """Pixels around a crop that shrinking it needs, to give what shrinking the whole image gives.
+
+    The kernel reaches two low-resolution pixels beyond its own. Where the image itself ends sooner,
+    the crop ends there, too: the replicated borders are then the same.
+
+        m = margin(scale)
+        crop = image[scale * top - m : scale * bottom + m]
+        bicubic_downscale(crop, scale)[m // scale : -m // scale]    rows top to bottom of the whole
+
+    Args:
+        scale: 1 to 16.
+
+    Returns:
+        High-resolution pixels on each side, a multiple of the scale.
+
+    Raises:
+        ValueError: a scale out of range.
+    """
+    _check_scale(scale)
+    return 2 * scale if scale > 1 else 0
+
+
 @lru_cache(maxsize=64)
 def _integer_taps(scale: int, down: bool) -> tuple[NDArray[np.int32], int]:
     """Kernel weights as exact integers: what the float weights are times ``_unit(scale)``.
@@ -165,6 +188,10 @@ def _check(image: UInt8, scale: int) -> None:
         raise ValueError(f"The image is of type {kind}: a uint8 NumPy array is needed.")
     if image.ndim not in (2, 3) or 0 in image.shape:
         raise ValueError(f"The image has shape {image.shape}: (H, W) or (H, W, C) is needed.")
+    _check_scale(scale)
+
+
+def _check_scale(scale: int) -> None:
     if not isinstance(scale, int | np.integer) or not 1 <= scale <= MAX_SCALE:
         raise ValueError(f"scale is {scale!r}: a whole number from 1 to {MAX_SCALE} is needed.")
 

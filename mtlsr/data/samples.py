@@ -1,5 +1,8 @@
 """Training samples: number k of a stream that seed and stream number define, and nothing else."""
 
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from mtlsr.data.augment import dihedral
-from mtlsr.data.degradation import DegradationRanges, degrade, sample_parameters
+from mtlsr.data.degradation import Degradation, Draws
 from mtlsr.data.store import Store
 
 UInt8 = NDArray[np.uint8]
@@ -24,7 +27,9 @@ class Sample:
     hr: UInt8 | None
     """``(scale*p, scale*p, 3)``, or None where only low resolution is wanted."""
     degradation: NDArray[np.float32]
-    """``(5,)`` in [0, 1], strengths by ``degradation.PARAMETERS``; all zero: lr is lr_clean."""
+    """``(V,)`` in [0, 1], strengths by the degradation's ``names``; all zero: lr is lr_clean."""
+    draws: Draws | None = None
+    """Where the degradation is deferred, and lr still clean: what is to be done to it."""
 
 
 class SampleDataset(Dataset[Sample]):
@@ -35,7 +40,8 @@ class SampleDataset(Dataset[Sample]):
     numbers are wanted (``loader.CountedBatches``).
 
     A photograph with n crop positions is drawn with a probability proportional to n^balance, and
-    then each of its positions with the same.
+    then each of its positions with the same. Where the photographs are several parts, each part is
+    drawn with a probability proportional to its weight, and within it the same holds.
     """
 
     def __init__(
@@ -44,10 +50,12 @@ class SampleDataset(Dataset[Sample]):
         scale: int,
         patch: int,
         seed: int,
-        degradation: DegradationRanges,
+        degradation: Degradation,
         stream: int = 0,
         with_hr: bool = True,
         balance: float = 1.0,
+        parts: Sequence[tuple[int, float]] = (),
+        deferred: bool = False,
     ) -> None:
         """
         Args:
@@ -60,10 +68,15 @@ class SampleDataset(Dataset[Sample]):
             with_hr: whether samples carry high resolution. The draws are the same either way.
             balance: 1 makes every position of every photograph equally likely, 0 every photograph,
                 however large.
+            parts: number of photographs and weight, above 0, of each part, in the store's order;
+                empty: one part.
+            deferred: leave the degradation to ``Batch.floats``, on the training device. Strengths
+                and noise are the same; single pixels may differ by one level.
 
         Raises:
-            ValueError: a photograph is smaller than a patch, the store has another scale, or a
-                number is out of range.
+            ValueError: a photograph is smaller than a patch, the store has another scale, the parts
+                are not as many photographs as the store's, the degradation cannot be deferred, or
+                a number is out of range.
         """
         if scale != store.scale:
             raise ValueError(f"scale is {scale}, but the store was made for scale {store.scale}.")
@@ -81,6 +94,10 @@ class SampleDataset(Dataset[Sample]):
                     f"patches of {patch} at scale {scale} need at least "
                     f"{patch * scale}x{patch * scale}."
                 )
+        if deferred and not degradation.batched:
+            raise ValueError(
+                f"{degradation} cannot be deferred: it needs a codec, or does nothing."
+            )
         self.store = store
         self.scale = scale
         self.patch = patch
@@ -89,40 +106,91 @@ class SampleDataset(Dataset[Sample]):
         self.stream = stream
         self.with_hr = with_hr
         self.balance = balance
+        self.deferred = deferred
         self._columns = [width - patch + 1 for _, width in store.lr_sizes]
         self._positions = [
             (height - patch + 1) * (width - patch + 1) for height, width in store.lr_sizes
         ]
-        ends = np.cumsum(np.asarray(self._positions, dtype=np.float64) ** balance)
-        self._ends = ends / ends[-1]
+        shares = np.asarray(self._positions, dtype=np.float64) ** balance
+        ends = np.cumsum(_weighed(shares, parts) if parts else shares)
+        self._ends: list[float] = (ends / ends[-1]).tolist()
 
     def __getitem__(self, k: int) -> Sample:
         """Sample ``k``, 0 or more."""
-        rng = self._generator(k)
-        index, top, left = self._position(rng)
-        element = int(rng.integers(8))
-        parameters = sample_parameters(rng, self.degradation)
+        return self._sample(self._generator().at(k))
+
+    def __getitems__(self, numbers: Sequence[int]) -> list[Sample]:
+        """Several samples: the same as one by one, and quicker, since one generator serves all."""
+        generator = self._generator()
+        return [self._sample(generator.at(k)) for k in numbers]
+
+    def draw(self, k: int) -> tuple[int, int, int, int]:
+        """Where sample ``k`` is cut out.
+
+        Returns:
+            Photograph, row and column in low-resolution pixels, and its turn (``dihedral``).
+        """
+        return self._place(self._generator().at(k))
+
+    def _sample(self, rng: np.random.Generator) -> Sample:
+        index, top, left, element = self._place(rng)
+        parameters = self.degradation.sample(rng)
 
         clean = self._patch(self.store.lr(index), top, left, 1, element)
         hr = None
         if self.with_hr:
             hr = self._patch(self.store.hr(index), top, left, self.scale, element)
-        lr = degrade(clean, parameters, rng, self.degradation)
-        return Sample(lr=lr, lr_clean=clean, hr=hr, degradation=parameters)
+        if self.deferred:
+            draws = self.degradation.draws(parameters, rng, clean.shape)
+            return Sample(clean, clean, hr, parameters, draws)
+        lr = self.degradation.degrade(clean, parameters, rng) if parameters.any() else clean
+        return Sample(lr, clean, hr, parameters)
 
-    def _generator(self, k: int) -> np.random.Generator:
-        # k is the counter's highest word: each sample has 2^192 draws before the next one's begin.
-        return np.random.Generator(
-            np.random.Philox(key=[self.seed, self.stream], counter=[0, 0, 0, k])
-        )
+    def _generator(self) -> "_Counted":
+        return _Counted(self.seed, self.stream)
 
-    def _position(self, rng: np.random.Generator) -> tuple[int, int, int]:
-        """Draw photograph, row and column of a crop."""
-        index = int(np.searchsorted(self._ends, rng.random(), side="right"))
+    def _place(self, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        """Draw photograph, row and column of a crop, and its turn."""
+        index = bisect_right(self._ends, rng.random())
         top, left = divmod(int(rng.integers(self._positions[index])), self._columns[index])
-        return index, top, left
+        return index, top, left, int(rng.integers(8))
 
     def _patch(self, image: UInt8, top: int, left: int, scale: int, element: int) -> UInt8:
         side = self.patch * scale
         top, left = top * scale, left * scale
         return dihedral(image[top : top + side, left : left + side], element)
+
+
+class _Counted:
+    """A generator that can be put to the beginning of any sample's draws.
+
+    That is twelve times as quick as making one for each sample.
+    """
+
+    def __init__(self, seed: int, stream: int) -> None:
+        self._philox = np.random.Philox(key=[seed, stream])
+        self._state = self._philox.state
+        self._generator = np.random.Generator(self._philox)
+
+    def at(self, k: int) -> np.random.Generator:
+        """The generator of sample ``k``; the one of an earlier call is the same, and moves."""
+        # k is the counter's highest word: each sample has 2^192 draws before the next one's begin.
+        self._state["state"]["counter"][3] = k
+        self._philox.state = self._state
+        return self._generator
+
+
+def _weighed(
+    shares: NDArray[np.float64], parts: Sequence[tuple[int, float]]
+) -> NDArray[np.float64]:
+    """Shares whose sums over the parts are the parts' weights."""
+    counts = [count for count, _ in parts]
+    if min(counts) < 1 or sum(counts) != len(shares):
+        raise ValueError(f"parts have {counts} photographs, and the store {len(shares)}.")
+    for _, weight in parts:
+        if not (weight > 0 and math.isfinite(weight)):
+            raise ValueError(f"The weight of a part is {weight}: a number above 0 is needed.")
+    pieces = np.split(shares, np.cumsum(counts)[:-1])
+    return np.concatenate(
+        [weight * piece / piece.sum() for piece, (_, weight) in zip(pieces, parts, strict=True)]
+    )

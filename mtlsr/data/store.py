@@ -3,27 +3,36 @@
 Cropping a patch out of a memory map costs microseconds; decoding its photograph would cost
 milliseconds. The low-resolution image is made here too, from the whole photograph, so that a patch
 of it is exactly what a patch of the benchmark's low-resolution image would be, borders included.
+Or it is a photograph, too, and given (real pairs). Photographs without any high resolution are a
+store of scale 1.
 """
 
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from mtlsr.data.images import ImageError, read_image
+from mtlsr.data.pairs import check_size, check_sizes
 from mtlsr.data.resize import bicubic_downscale, crop_to_multiple
 
 VERSION = 1
 """Part of every key: raise it when the same files would be decoded to something else."""
 
+_UNFINISHED = ".unfinished-"
+
 UInt8 = NDArray[np.uint8]
+_Pair = tuple[Path, Path | None]
+"""A photograph, and its low resolution where that is given."""
 
 
 @dataclass(frozen=True)
@@ -59,39 +68,55 @@ class Store:
             raise ValueError(f"{self.folder} holds no readable store ({error}).") from error
         pixels = 3 * sum(entry.height * entry.width for entry in self._entries)
         self._lr = self._map("lr.bin", pixels)
-        self._hr = self._map("hr.bin", pixels * self.scale**2)
+        self._hr = self._lr if self.scale == 1 else self._map("hr.bin", pixels * self.scale**2)
 
     @classmethod
-    def open(cls, sources: Sequence[str | Path], scale: int, cache: str | Path) -> "Store":
+    def open(
+        cls,
+        sources: Sequence[str | Path],
+        scale: int,
+        cache: str | Path,
+        lr_sources: Sequence[str | Path | None] | None = None,
+    ) -> "Store":
         """Open the store of these photographs, and build it first where there is none.
 
         It is built beside its place and then renamed, so that several processes may build at once
-        and all end with the same finished store. Its key is made of the paths, sizes and
+        and all end with the same finished store; what a killed one leaves goes when the next store
+        is built. Its key is made of the paths, sizes and
         modification times of the files, the scale and the format's version.
 
         Args:
             sources: image files, in the order wanted; grey ones are expanded to RGB.
-            scale: 1 to 16; photographs are cropped to a multiple of it.
+            scale: 1 to 16; photographs are cropped to a multiple of it. 1: the photographs are the
+                low resolution themselves.
             cache: folder of stores, made where missing.
+            lr_sources: the low resolution that is given, in the order of ``sources``; None for a
+                photograph whose low resolution is its bicubic.
 
         Raises:
-            ImageError: a file cannot be decoded or is smaller than the scale; says which.
-            ValueError: no sources, or a scale out of range.
+            ImageError: a file cannot be decoded or is smaller than the scale, or a given one is not
+                of exactly its photograph's size over the scale; says which.
+            ValueError: no sources, another number of ``lr_sources``, or a scale out of range.
         """
         paths = [Path(source).absolute() for source in sources]
         if not paths:
             raise ValueError("A store needs at least one photograph.")
+        given = [None] * len(paths) if lr_sources is None else list(lr_sources)
+        if len(given) != len(paths):
+            raise ValueError(
+                f"There are {len(paths)} photographs and {len(given)} low-resolution files: "
+                "one for each is needed."
+            )
+        lr_paths = [None if path is None else Path(path).absolute() for path in given]
+        pairs = list(zip(paths, lr_paths, strict=True))
         cache = Path(cache)
-        folder = cache / _key(paths, scale)
+        folder = cache / _key(pairs, scale)
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cache))
-            try:
-                _build(unfinished, paths, scale)
-                unfinished.chmod(0o755)  # mkdtemp's folders are closed to other users
+            _sweep(cache)
+            with _place(cache) as unfinished:
+                _build(unfinished, pairs, scale)
                 _move_unless_there(unfinished, folder)
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
         return cls(folder)
 
     def __len__(self) -> int:
@@ -109,12 +134,14 @@ class Store:
 
     def hr(self, index: int) -> UInt8:
         """Photograph ``index``: a read-only view, uint8 ``(scale*h, scale*w, 3)``."""
+        if self.scale == 1:
+            return self.lr(index)
         entry = self._entries[index]
         shape = (entry.height * self.scale, entry.width * self.scale, 3)
         return self._hr[entry.hr : entry.hr + shape[0] * shape[1] * 3].reshape(shape)
 
     def lr(self, index: int) -> UInt8:
-        """Its exact bicubic down-scaling: a read-only view, uint8 ``(h, w, 3)``."""
+        """Its exact bicubic, or what was given: a read-only view, uint8 ``(h, w, 3)``."""
         entry = self._entries[index]
         shape = (entry.height, entry.width, 3)
         return self._lr[entry.lr : entry.lr + shape[0] * shape[1] * 3].reshape(shape)
@@ -133,34 +160,65 @@ class Store:
         return np.asarray(np.memmap(path, np.uint8, mode="r"))  # slices of a bare array are quicker
 
 
-def _key(paths: Sequence[Path], scale: int) -> str:
+@contextmanager
+def _place(cache: Path) -> Iterator[Path]:
+    """A new folder to build in, gone afterwards; a locked file beside it says that we live."""
+    unfinished = cache / f"{_UNFINISHED}{uuid.uuid4().hex}"
+    lock = FileLock(f"{unfinished}.lock")
+    try:
+        with lock:
+            unfinished.mkdir()
+            try:
+                yield unfinished
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _sweep(cache: Path) -> None:
+    """Delete what builders left that were killed: the system has taken their locks from them."""
+    for path in cache.glob(f"{_UNFINISHED}*.lock"):
+        with suppress(Timeout, OSError), FileLock(path, timeout=0):
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink(missing_ok=True)
+
+
+def _key(pairs: Sequence[_Pair], scale: int) -> str:
     digest = hashlib.sha256(f"{VERSION} {scale}".encode())
-    for path in paths:
-        try:
-            state = path.stat()
-        except OSError:
-            raise ImageError(path, "the file does not exist or may not be read") from None
-        digest.update(f"\0{path}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+    for path, lr_path in pairs:
+        digest.update(b"\0" + _state(path))
+        if lr_path is not None:
+            digest.update(b"\0lr\0" + _state(lr_path))
     return digest.hexdigest()[:24]
 
 
-def _build(folder: Path, paths: Sequence[Path], scale: int) -> None:
+def _state(path: Path) -> bytes:
+    try:
+        state = path.stat()
+    except OSError:
+        raise ImageError(path, "the file does not exist or may not be read") from None
+    # A name may hold bytes that are no text.
+    return os.fsencode(path) + f"\0{state.st_size}\0{state.st_mtime_ns}".encode()
+
+
+def _build(folder: Path, pairs: Sequence[_Pair], scale: int) -> None:
+    given = [(path, lr_path) for path, lr_path in pairs if lr_path is not None]
+    check_sizes([path for path, _ in given], [lr_path for _, lr_path in given], scale)
     entries = []
     content = hashlib.sha256(f"{VERSION} {scale}".encode())
     with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
-        for path in paths:
-            photograph = read_image(path)
-            if min(photograph.shape[:2]) < scale:
-                size = "x".join(map(str, photograph.shape[:2]))
-                raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
-            hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
-            lr = bicubic_downscale(hr, scale)
+        for path, lr_path in pairs:
+            hr, lr = _decoded(path, lr_path, scale)
             height, width = lr.shape[:2]
             entries.append(_Entry(path.name, height, width, lr_file.tell(), hr_file.tell()))
             content.update(f"\0{hr.shape}\0".encode())
             content.update(hr.tobytes())
-            hr_file.write(hr.tobytes())
+            if lr_path is not None:
+                content.update(b"\0lr\0" + lr.tobytes())
             lr_file.write(lr.tobytes())
+            if scale > 1:  # else they are the same, and once is enough
+                hr_file.write(hr.tobytes())
     index = {
         "version": VERSION,
         "scale": scale,
@@ -168,6 +226,20 @@ def _build(folder: Path, paths: Sequence[Path], scale: int) -> None:
         "photographs": [asdict(entry) for entry in entries],
     }
     (folder / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
+
+
+def _decoded(path: Path, lr_path: Path | None, scale: int) -> tuple[UInt8, UInt8]:
+    """A photograph at high and low resolution."""
+    photograph = read_image(path)
+    if min(photograph.shape[:2]) < scale:
+        size = "x".join(map(str, photograph.shape[:2]))
+        raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
+    hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
+    if lr_path is None:
+        return hr, bicubic_downscale(hr, scale)
+    lr = read_image(lr_path)
+    check_size(lr_path, lr, photograph, scale)
+    return hr, lr
 
 
 def _move_unless_there(unfinished: Path, folder: Path) -> None:

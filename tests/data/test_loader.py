@@ -15,13 +15,16 @@ def dataset(small_store: Store) -> SampleDataset:
     return SampleDataset(small_store, 2, patch=8, seed=3, degradation=classical)
 
 
+def tensors(batch: Batch) -> list[torch.Tensor]:
+    return [value for value in vars(batch).values() if value is not None]
+
+
 def equal(a: Batch, b: Batch) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(vars(a).values(), vars(b).values(), strict=True))
+    return all(torch.equal(x, y) for x, y in zip(tensors(a), tensors(b), strict=True))
 
 
 def joined(batches: list[Batch]) -> Batch:
-    columns = zip(*(vars(batch).values() for batch in batches), strict=True)
-    return Batch(*(torch.cat(column) for column in columns))
+    return Batch(*(torch.cat(column) for column in zip(*map(tensors, batches), strict=True)))
 
 
 def test_every_number_once_and_in_order() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import pickle
 from dataclasses import replace
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtlsr.data.augment import dihedral
+from mtlsr.data.datasets import find_dataset
 from mtlsr.data.degradation import bicubic, classical
 from mtlsr.data.samples import Sample, SampleDataset
 from mtlsr.data.store import Store
@@ -38,6 +40,42 @@ def test_pure_function_of_its_number(small_store: Store) -> None:
     assert all(map(same, forwards, backwards))
     assert all(same(forwards[k], restored[k]) for k in range(20))
     assert data[2**62].lr.shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("stream", "places", "pixels"),
+    [
+        (
+            1,
+            "0d4a3347da37c06d7c8faf17facdf02d131c5c27807167271ffdac81b3c3f24a",
+            "59c7608f9545ada00fc4ac9d2a2a64693f2552c647e3d137ed8ee0255bc49316",
+        ),
+        (
+            2,
+            "855409f2113ff37ca3d5670446334648b099cb9abc6b658ef260aff9cce456fb",
+            "cca214ac479d1293aa19c3f089afaf5e000b217fe73cc301dfaac62fbe2b29c5",
+        ),
+    ],
+    ids=["stage 1", "stage 2"],
+)
+def test_the_stream_of_the_photos_never_changes(
+    photos_store: Store, stream: int, places: str, pixels: str
+) -> None:
+    """Published figures of `dataset=photos` stand on these samples; the hashes may not change."""
+    data = SampleDataset(photos_store, 4, 16, 0, bicubic, stream=stream, balance=0.5)
+    drawn = [data.draw(k)[:3] for k in range(1000)]
+    assert hashlib.sha256(str(drawn).encode()).hexdigest() == places
+    found = hashlib.sha256()
+    for k in range(64):
+        sample = data[k]
+        for image in (sample.lr, sample.lr_clean, sample.hr):
+            found.update(np.asarray(image).tobytes())
+    assert found.hexdigest() == pixels
+
+
+@pytest.fixture(scope="module")
+def photos_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store.open(find_dataset("photos").train, 4, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.mark.parametrize("change", [{"seed": 8}, {"stream": 1}])
@@ -100,3 +138,36 @@ def test_clean_samples_are_bit_identical_and_in_the_mix(small_store: Store) -> N
 def test_refusals(small_store: Store, change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dataset(small_store, **change)
+
+
+def test_parts_are_drawn_by_their_weights(small_store: Store) -> None:
+    """One photograph a part: 30 % of the samples are of the first, which has 4 times the places."""
+    data = dataset(small_store, degradation=bicubic, parts=[(1, 0.6), (1, 1.4)])
+    drawn = [data.draw(k)[:3] for k in range(4000)]
+    share = np.mean([index == 0 for index, *_ in drawn])
+    assert share == pytest.approx(0.3, abs=0.03)  # 4 standard deviations
+    assert {place for place in drawn if place[0] == 1} == {
+        (1, top, left) for top in range(5) for left in range(5)
+    }
+    again = dataset(small_store, degradation=bicubic, parts=[(1, 0.6), (1, 1.4)])
+    assert all(same(data[k], again[k]) for k in range(20))
+
+
+def test_within_a_part_nothing_changes(small_store: Store) -> None:
+    whole = dataset(small_store, balance=0.5)
+    one = dataset(small_store, balance=0.5, parts=[(2, 3.0)])
+    assert all(same(whole[k], one[k]) for k in range(50))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([(1, 1.0)], r"parts have \[1\] photographs, and the store 2"),
+        ([(2, 1.0), (0, 1.0)], r"parts have \[2, 0\]"),
+        ([(1, 1.0), (1, 0.0)], r"weight of a part is 0\.0"),
+        ([(1, float("nan")), (1, 1.0)], "weight of a part is nan"),
+    ],
+)
+def test_parts_are_checked(small_store: Store, parts: list, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataset(small_store, parts=parts)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtlsr.data.images import ImageError, write_image
+from mtlsr.data.images import ImageError, read_image, write_image
 from mtlsr.data.resize import bicubic_downscale
 from mtlsr.data.store import Store
 
@@ -139,3 +139,52 @@ def test_damage_is_noticed(store: Store) -> None:
         Store(store.folder)
     with pytest.raises(ValueError, match="no readable store"):
         Store(store.folder.parent)
+
+
+def test_given_low_resolution_is_kept_as_it_is(sources: list[Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    write_image(sources[0], rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    given = tmp_path / "lr.png"
+    write_image(given, rng.integers(0, 256, (10, 12), dtype=np.uint8))
+    plain = Store.open(sources, 4, tmp_path / "cache")
+    store = Store.open(sources, 4, tmp_path / "cache", [given, None, None])
+    assert (store.lr(0) == store.lr(0)[..., :1]).all()  # grey, expanded
+    assert not np.array_equal(store.lr(0), plain.lr(0))
+    for i in range(3):
+        np.testing.assert_array_equal(store.hr(i), plain.hr(i))
+        assert store.lr(i).shape == plain.lr(i).shape
+        if i:
+            np.testing.assert_array_equal(store.lr(i), plain.lr(i))
+    assert store.fingerprint != plain.fingerprint
+    assert Store.open(sources, 4, tmp_path / "cache", [None] * 3).folder == plain.folder
+    write_image(given, rng.integers(0, 256, (10, 12, 3), dtype=np.uint8))
+    changed = Store.open(sources, 4, tmp_path / "cache", [given, None, None])
+    assert changed.fingerprint not in (store.fingerprint, plain.fingerprint)
+
+
+def test_given_low_resolution_of_another_size_is_refused(
+    sources: list[Path], tmp_path: Path
+) -> None:
+    given = [tmp_path / f"{i}.png" for i in range(3)]
+    for path in given:
+        write_image(path, np.zeros((6, 6, 3), np.uint8))
+    said = r"0\.png: it has 6x6 pixels, and its high-resolution image 41x50, which is not 4 times"
+    with pytest.raises(ImageError, match=said):
+        Store.open(sources, 4, tmp_path / "cache", given)
+    assert not list((tmp_path / "cache").iterdir())
+    assert len(Store.open(sources[2:], 4, tmp_path / "cache", given[2:])) == 1
+    with pytest.raises(ValueError, match="3 photographs and 2 low-resolution files"):
+        Store.open(sources, 4, tmp_path / "cache", given[:2])
+    with pytest.raises(ImageError, match=r"none\.png: the file does not exist"):
+        Store.open(sources, 4, tmp_path / "cache", [None, None, tmp_path / "none.png"])
+
+
+def test_photographs_without_high_resolution_are_stored_once(
+    sources: list[Path], tmp_path: Path
+) -> None:
+    store = Store.open(sources, 1, tmp_path / "cache")
+    assert store.lr_sizes == [(41, 50), (33, 30), (24, 24)]
+    np.testing.assert_array_equal(store.lr(0), read_image(sources[0]))
+    np.testing.assert_array_equal(store.hr(2), store.lr(2))
+    stored = sum(path.stat().st_size for path in store.folder.glob("*.bin"))
+    assert stored == 3 * (41 * 50 + 33 * 30 + 24 * 24)
