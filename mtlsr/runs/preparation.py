@@ -1,0 +1,412 @@
+"""What `python -m mtlsr.prepare` does, step by step."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from mtlsr.data.acquisition import fetch
+from mtlsr.data.acquisition.download import Report as Advance
+from mtlsr.data.acquisition.sources import SOURCES, Source, data_folder
+from mtlsr.data.datasets import DATASETS, Dataset, find_dataset
+from mtlsr.data.images import ImageError, write_image
+from mtlsr.data.inspection.contact_sheet import contact_sheet
+from mtlsr.data.inspection.decoding import Inspected, inspect, irregular
+from mtlsr.data.inspection.screening import only
+from mtlsr.data.inspection.verification import Report, verify
+from mtlsr.data.layouts import benchmark
+from mtlsr.data.pairs import published_lr
+from mtlsr.errors import UserError
+from mtlsr.runs import photographs
+from mtlsr.runs.files import write_json
+from mtlsr.runs.schema import ConfigError
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+BENCHMARKS = ("set5", "set14", "b100", "urban100", "manga109", "kodak24")
+NAMED = 20
+"""Unusable files and findings that the terminal shows; the files hold all."""
+
+
+@dataclass
+class Found:
+    """What is known of the data set so far."""
+
+    name: str
+    files: Dataset
+    """Usable files only."""
+    good: dict[Split, list[Inspected]]
+    bad: list[ImageError]
+    root: Path | None
+    """What the names in the manifest are relative to."""
+    fingerprint: str = ""
+    stored: Path | None = None
+    manifest: Path | None = None
+    report: Report | None = None
+    report_file: Path | None = None
+    sheet: Path | None = None
+    remarks: list[str] = field(default_factory=list)
+
+    def print(self) -> None:
+        """Show a person what there is."""
+        console = Console()
+        table = Table(show_header=False, title=f"Data set {self.name}", title_justify="left")
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for split in SPLITS:
+            if files := self.good[split]:
+                size = sum(file.size for file in files) / 1e6
+                pixels = sum(file.height * file.width for file in files) / 1e6
+                text = f"{len(files)} images, {size:.1f} MB, {pixels:.1f} million pixels"
+                table.add_row(split, text)
+        table.add_row("unusable", str(len(self.bad)))
+        if self.report is not None:
+            counts = {kind: n for kind, n in self.report.counts().items() if n}
+            said = ", ".join(f"{kind}: {n}" for kind, n in counts.items())
+            table.add_row("verified", Text(said or "nothing to object to"))
+        if self.fingerprint:
+            table.add_row("fingerprint", self.fingerprint)
+        table.add_row("licence", Text(_short(self.files.licence)))
+        table.add_row("citation", Text(_short(self.files.citation)))
+        for title, path in (
+            ("store", self.stored),
+            ("manifest", self.manifest),
+            ("report", self.report_file),
+            ("contact sheet", self.sheet),
+        ):
+            if path is not None:
+                table.add_row(title, Text(shown(path)))
+        console.print(table)
+        for title, lines in (
+            ("Unusable files", [str(error) for error in self.bad]),
+            ("Findings", [] if self.report is None else self.report.lines()),
+            ("Remarks", self.remarks),
+        ):
+            _list(console, title, lines)
+
+    def judge(self, strict: bool) -> None:
+        """Refuse the data set where nothing, or with `strict` not all of it, is in order.
+
+        Raises:
+            UserError: That is so.
+        """
+        if not any(self.good.values()):
+            raise UserError(f"None of the {len(self.bad)} files of {self.name} can be used.")
+        findings = 0 if self.report is None else len(self.report.findings)
+        if strict and (self.bad or findings):
+            raise UserError(
+                f"strict: {len(self.bad)} files of {self.name} cannot be used, and verification "
+                f"has {findings} finding{'' if findings == 1 else 's'}."
+            )
+
+
+class Screen:
+    """Progress on the terminal; where there is none, a line for each thing that begins."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _Amount(),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+
+    def __enter__(self) -> "Screen":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def watch(self, name: str, what: str) -> Advance:
+        """Show the bytes of a download; see `mtlsr.data.acquisition.fetch.Watch`."""
+        task = self._begin(f"{name}: {what}", None, bytes=True)
+
+        def advance(done: int, total: int | None) -> None:
+            self.bars.update(task, completed=done, total=total)
+
+        return advance
+
+    def count(self, what: str, total: int) -> Callable[[], None]:
+        """Show how many of a number of files are done."""
+        task = self._begin(what, total, bytes=False)
+        return lambda: self.bars.advance(task)
+
+    def _begin(self, what: str, total: int | None, bytes: bool) -> TaskID:
+        if not self.console.is_terminal:
+            self.console.print(f"{what} ...", markup=False, highlight=False)
+        return self.bars.add_task(what.replace("[", r"\["), total=total, bytes=bytes)
+
+
+class _Amount(ProgressColumn):
+    """Bytes with their rate, or files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size, self.rate, self.count = (
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            MofNCompleteColumn(),
+        )
+
+    def render(self, task: Task) -> Text:
+        if not task.fields["bytes"]:
+            return self.count.render(task)
+        return Text.assemble(self.size.render(task), " ", self.rate.render(task))
+
+
+def check(cfg: DictConfig) -> None:
+    """Look whether the data set can be had, without fetching or writing anything.
+
+    Raises:
+        ConfigError, ValueError, OSError: It cannot be.
+    """
+    if cfg.mirror is not None and not cfg.mirror.lower().startswith(("http://", "https://")):
+        raise ConfigError(f"mirror is {cfg.mirror!r}; an http or https address is needed.")
+    if Path(cfg.output).is_file():
+        raise ConfigError(f"output is {cfg.output!r}, which is a file; a folder is needed.")
+    for folder in cfg.benchmarks:
+        benchmark(Path(folder))
+    sources = [SOURCES[name] for name in _fetched(cfg)]
+    if not any(source.archives or source.parts for source in sources):
+        photographs.dataset(cfg)
+
+
+def fetch_missing(cfg: DictConfig, screen: Screen) -> None:
+    """Download what is not in the data folder.
+
+    Raises:
+        UserError, OSError: It cannot be had.
+    """
+    options = fetch.Options(mirror=cfg.mirror, keep_archives=cfg.keep_archives)
+    for name in _fetched(cfg):
+        fetch.fetch(name, options, screen.watch)
+
+
+def inspect_files(cfg: DictConfig, screen: Screen) -> Found:
+    """Decode every file of the data set."""
+    files = photographs.dataset(cfg)
+    # Patches are cut of what is trained on and, by stage 1, of what is validated on.
+    least = {"train": cfg.scale * cfg.patch, "val": cfg.scale * cfg.patch, "test": cfg.scale}
+    good: dict[Split, list[Inspected]] = {}
+    bad: list[ImageError] = []
+    advance = screen.count("Decoding", sum(len(getattr(files, split)) for split in SPLITS))
+    for split in SPLITS:
+        good[split], refused = inspect(getattr(files, split), least[split], advance=advance)
+        bad += refused
+    for root in (cfg.dataset.root, cfg.dataset.val_root):
+        if root is not None:
+            bad += irregular(root)
+    usable = only(files, {split: [file.path for file in good[split]] for split in SPLITS})
+    found = Found(files.name, usable, good, bad, _root(cfg))
+    if any(error.path in {*files.train, *files.val} for error in bad):
+        found.remarks.append(
+            "Training refuses unusable files: dataset.unusable=skip leaves them out, or move them."
+        )
+    return found
+
+
+def store(cfg: DictConfig, found: Found, screen: Screen) -> None:
+    """Store the photographs as training reads them, and take the fingerprint that runs note."""
+    if found.files.train:
+        screen.count("Storing", 1)
+        kept = photographs.stage_store(cfg, "restoration", found.files)
+        found.stored, found.fingerprint = kept.folder, kept.fingerprint
+        if found.files.val:
+            photographs.stage_store(cfg, "restoration", found.files, "val")
+    else:
+        found.fingerprint = _fingerprint(found)
+
+
+def write_manifest(cfg: DictConfig, found: Found) -> None:
+    """Write manifest.json: beside the data where they were fetched, else into the output folder."""
+    folder = data_folder() / found.name
+    if found.root != folder:
+        folder = Path(cfg.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    found.manifest = folder / "manifest.json"
+    names = [part for name in _fetched(cfg) for part in SOURCES[name].parts or (name,)]
+    write_json(
+        found.manifest,
+        {
+            "dataset": found.name,
+            "scale": cfg.scale,
+            "fingerprint": found.fingerprint,
+            "licence": found.files.licence,
+            "citation": found.files.citation,
+            "archives": [vars(came) for name in names for came in fetch.archives(name)],
+            "files": [
+                {
+                    "file": _name(file.path, found.root),
+                    "split": split,
+                    "bytes": file.size,
+                    "sha256": file.sha256,
+                    "height": file.height,
+                    "width": file.width,
+                }
+                for split in SPLITS
+                for file in found.good[split]
+            ],
+            "unusable": [
+                {"file": _name(error.path, found.root), "reason": error.reason}
+                for error in found.bad
+            ],
+        },
+    )
+
+
+def write_report(cfg: DictConfig, found: Found, screen: Screen) -> None:
+    """Verify the usable files, and write verification.json where something is found."""
+    files = found.files
+    everything = [*files.train, *files.val, *files.test]
+    known = _benchmarks(cfg) if files.train else []
+    found.report = verify(
+        everything,
+        cfg.scale,
+        _low_resolution(cfg, found),
+        known,
+        advance=screen.count("Verifying", len(everything) + len(known)),
+    )
+    folder = Path(cfg.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    found.report_file = folder / "verification.json"
+    write_json(
+        found.report_file,
+        {
+            "files": found.report.files,
+            "benchmark_files": len(known),
+            "counts": found.report.counts(),
+            "findings": [
+                {
+                    "kind": str(finding.kind),
+                    "file": _name(finding.path, found.root),
+                    "finding": finding.sentence,
+                }
+                for finding in found.report.findings
+            ],
+        },
+    )
+
+
+def draw_samples(cfg: DictConfig, found: Found) -> None:
+    """Write contact_sheet.png: the first samples of stage 2 under this degradation."""
+    if not found.files.train:
+        return
+    samples = photographs.samples(_training(cfg), "restoration", found.files)
+    drawn = [samples[k] for k in range(cfg.samples)]
+    sheet = contact_sheet(drawn, cfg.scale, samples.degradation.names)
+    folder = Path(cfg.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    found.sheet = folder / "contact_sheet.png"
+    write_image(found.sheet, sheet)
+
+
+def shown(path: str | Path) -> str:
+    """A path that a terminal can show: names may hold line breaks, or bytes that are no text."""
+    name = str(path)
+    return name if name.isprintable() else ascii(name)
+
+
+def _fetched(cfg: DictConfig) -> list[str]:
+    """The data sets that come from the data folder: no root is given for them."""
+    sets = cfg.dataset.parts if cfg.dataset.name == "mixture" else [cfg.dataset]
+    return [each.name for each in sets if each.root is None and each.name in SOURCES]
+
+
+def _training(cfg: DictConfig) -> DictConfig:
+    """What `photographs.samples` asks of a training's configuration, for files known to be good."""
+    own = {
+        "schedule": {"restoration": {"patch": cfg.patch}},
+        "dataset": {**cfg.dataset, "unusable": "refuse"},
+    }
+    return OmegaConf.create(
+        {key: cfg[key] for key in ("scale", "seed", "cache", "degradation")} | own
+    )
+
+
+def _root(cfg: DictConfig) -> Path | None:
+    """The folder of the data set; for what has several, the folder above them, or none."""
+    if cfg.dataset.root is not None:
+        return Path(cfg.dataset.root)
+    source = SOURCES.get(cfg.dataset.name, Source(where=""))
+    if source.parts:
+        return data_folder()
+    return None if source.included or not _fetched(cfg) else data_folder() / cfg.dataset.name
+
+
+def _name(path: Path, root: Path | None) -> str:
+    """A file's name in the manifest: the same wherever the data set lies."""
+    if root is None:
+        return path.name
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _fingerprint(found: Found) -> str:
+    """A hash of every file's name and content, for what no training run ever stores."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for file in found.good[split]:
+            name = _name(file.path, found.root).encode(errors="surrogateescape")
+            digest.update(b"\0".join((split.encode(), name, file.sha256.encode())) + b"\0")
+    return digest.hexdigest()
+
+
+def _benchmarks(cfg: DictConfig) -> list[Path]:
+    """Benchmark images: those in the folders given, and those that were prepared."""
+    known = [path for folder in cfg.benchmarks for path in benchmark(Path(folder))]
+    for name in BENCHMARKS:
+        if name in DATASETS and (data_folder() / name).is_dir():
+            known += find_dataset(name).test
+    return known
+
+
+def _low_resolution(cfg: DictConfig, found: Found) -> list[Path | None] | None:
+    """The low resolution that lies beside the files, in their order; None where there is none."""
+    partners: list[Path | None] = []
+    for split in SPLITS:
+        files = getattr(found.files, split)
+        given: list[Path | None] | None = None
+        try:
+            given = found.files.given_lr(files, cfg.scale)
+            if given is None and files:
+                published = published_lr(files, cfg.scale)
+                given = None if published is None else list(published)
+        except ValueError as error:  # a partner that is missing, or of another size
+            found.remarks.append(f"Low resolution was not looked at: {error}")
+        partners += given or [None] * len(files)
+    return partners if any(partners) else None
+
+
+def _list(console: Console, title: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    console.print(Text(f"{title} ({len(lines)})", style="bold"))
+    for line in lines[:NAMED]:
+        console.print(Text(f"  {shown(line)}"), soft_wrap=True)
+    if len(lines) > NAMED:
+        console.print(f"  and {len(lines) - NAMED} more")
+
+
+def _short(text: str, most: int = 160) -> str:
+    return text if len(text) <= most else text[: most - 2] + " …"
