@@ -1,5 +1,10 @@
 """Measure this machine: python -m mtlsr.benchmark part=step
 
+    step        the training step, beside a bare loop over the same work
+    objective   the terms, beside the network
+    loader      samples/s, beside decoding files and bare copying; what the training step waits
+    memory      a loader process that reads a store of `gigabytes`; it is made, so only on demand
+
 Every figure stands beside its limit, measured in the same run. benchmark.json is written into the
 run's folder.
 """
@@ -30,7 +35,7 @@ def run(cfg: DictConfig) -> Path:
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    names = list(PARTS) if cfg.part == "all" else [cfg.part]
+    names = [name for name in PARTS if name != "memory"] if cfg.part == "all" else [cfg.part]
     figures = {name: PARTS[name](cfg, folder) for name in names}
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     write_json(
@@ -57,10 +62,13 @@ def check(cfg: DictConfig) -> None:
     from mtlsr.runs import life
     from mtlsr.runs.schema import ConfigError
     from mtlsr.runs.timing import PARTS
+    from mtlsr.runs.timing.memory import check_possible
 
     if cfg.part not in (*PARTS, "all"):
         raise ConfigError(f"part is {cfg.part!r}; it is one of {', '.join(PARTS)} or all.")
     life.check(cfg)
+    if cfg.part == "memory":
+        check_possible(cfg)
 
 
 def main() -> None:

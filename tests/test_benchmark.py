@@ -1,26 +1,60 @@
 """benchmark.json: every figure beside its limit. What the figures are, no test can promise."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mtlsr.benchmark import check, run
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs import photographs
+from mtlsr.runs.schema import STAGES, ConfigError
+from mtlsr.runs.timing.loader import FileSamples
+
+SHORT = ["repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4"]
+NAMES = {
+    "step": set(STAGES),
+    "objective": set(STAGES),
+    "loader": {"files", "copying", "waiting", "cores"},
+}
 
 
 def test_benchmark_writes_each_figure_beside_its_limit(compose):
-    folder = run(compose("benchmark", "part=all", "repeats=1", "measured_steps=10"))
+    folder = run(compose("benchmark", "part=all", *SHORT))
     written = json.loads((folder / "benchmark.json").read_text())
     assert written["machine"]["cores"] >= 1
-    assert set(written["parts"]) == {"step", "objective"}
+    assert {part: set(figures) for part, figures in written["parts"].items()} == NAMES
     for figures in written["parts"].values():
-        assert set(figures) == {"realism", "restoration"}
         for figure in figures.values():
             assert set(figure) == {"value", "unit", "limit", "ratio"}
             assert figure["limit"] > 0
     assert not (folder / "scratch").exists()
 
 
-def test_an_unknown_part_is_refused(compose):
+def test_samples_from_files_are_the_samples_from_the_store(compose, tmp_path):
+    """So the two loaders that are compared do the same."""
+    cfg = compose("benchmark")
+    files = photographs.dataset(cfg)
+    samples = photographs.samples(cfg, "restoration", files)
+    decoded = FileSamples(samples, files.train, tmp_path / "lr")
+    for k in range(50):
+        for ours, theirs in zip(vars(samples[k]).values(), vars(decoded[k]).values(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the system has no /proc")
+def test_a_loader_process_reads_a_store_without_keeping_it(compose):
+    folder = run(compose("benchmark", "part=memory", "gigabytes=0.05", *SHORT))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert figures["worker"]["limit"] >= 50
+    assert figures["worker"]["value"] < 20
+    assert figures["mapped"]["ratio"] > 0.5
+    assert not (folder / "scratch").exists()
+
+
+def test_what_cannot_be_measured_is_refused(compose):
     with pytest.raises(ConfigError, match="part is 'everything'; it is one of step, objective"):
         check(compose("benchmark", "part=everything"))
+    refused = r"gigabytes is 1000000\.0; twice that must be free|needs a system"
+    with pytest.raises(ConfigError, match=refused):
+        check(compose("benchmark", "part=memory", "gigabytes=1e6"))

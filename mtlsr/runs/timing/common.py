@@ -1,0 +1,99 @@
+"""What the measured parts share: a figure, the clock, a stage with fresh weights."""
+
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
+
+from mtlsr.data.datasets import Dataset
+from mtlsr.runs import build, hardware
+from mtlsr.runs.fit import fit
+from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.schema import STAGES, StageName
+from mtlsr.stages.base import Stage
+
+WARM_UP = 10
+"""Steps before the clock starts: allocation, thread pools, the loader's first batches."""
+
+
+@dataclass
+class Figure:
+    """A measured value beside its limit, both in `unit`."""
+
+    value: float
+    unit: str
+    limit: float
+    ratio: float
+    """How close the value comes to its limit; what it means is said by the part."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Clock(pl.Callback):
+    """Seconds, and core-seconds of this process, from the end of step `WARM_UP` to the last one's.
+
+    Core-seconds are those of all its threads together; loader processes are not among them.
+    """
+
+    def __init__(self) -> None:
+        self._start = self._end = (0.0, 0.0)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._end = time.perf_counter(), time.process_time()
+        if trainer.global_step == WARM_UP:
+            self._start = self._end
+
+    @property
+    def seconds(self) -> float:
+        return self._end[0] - self._start[0]
+
+    @property
+    def core_seconds(self) -> float:
+        return self._end[1] - self._start[1]
+
+
+def stage_of(cfg: DictConfig, name: StageName) -> Stage:
+    """A stage as training builds it, with fresh weights."""
+    model = build.networks(cfg)
+    if name == "realism":
+        return build.realism_stage(cfg, model)
+    return build.restoration_stage(cfg, model, model.realism.first_block)
+
+
+def short(cfg: DictConfig) -> DictConfig:
+    """The configuration with `WARM_UP` and the measured steps alone, and no validation."""
+    cfg = deepcopy(cfg)
+    for name in STAGES:
+        cfg.schedule[name].steps = WARM_UP + cfg.measured_steps
+        cfg.schedule[name].validations = 0
+    return cfg
+
+
+def train(
+    cfg: DictConfig,
+    name: StageName,
+    files: Dataset,
+    folder: Path,
+    loggers: list[Logger],
+    extra: Sequence[pl.Callback] = (),
+) -> Clock:
+    """Train a fresh stage as the train command does, in an empty `folder`; return the clock."""
+    clock = Clock()
+    progress = StageProgress({name: cfg.schedule[name].steps}, shown=cfg.trainer.progress)
+    fit(cfg, stage_of(cfg, name), name, files, folder, loggers, progress, [clock, *extra])
+    progress.close()
+    return clock
+
+
+def autocast(cfg: DictConfig) -> torch.autocast:
+    """The training's precision, for work outside of Lightning."""
+    enabled = hardware.precision(cfg) == "bf16-mixed"
+    return torch.autocast(hardware.device(cfg).type, dtype=torch.bfloat16, enabled=enabled)
