@@ -22,7 +22,7 @@ def run(cfg: DictConfig) -> Path:
         ValueError: The configuration cannot be trained.
         Interrupted: The run was stopped; its folder holds all that is needed to go on.
     """
-    from mtlsr.runs import build, life
+    from mtlsr.runs import build, life, photographs
     from mtlsr.runs.fit import fit
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.tracking import tracked
@@ -30,7 +30,7 @@ def run(cfg: DictConfig) -> Path:
     quiet()
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
-    files = build.dataset(cfg)
+    files = photographs.dataset(cfg)
     model = build.networks(cfg)
     reference = life.start_weights(cfg, model)
 

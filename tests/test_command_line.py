@@ -89,7 +89,7 @@ def test_bad_values_are_one_line_and_exit_code_one(call, tmp_path, overrides, sa
     ("kind", "said"),
     [
         ("empty", "holds no image"),
-        ("small", "bad.png has 40x40 pixels"),
+        ("small", "bad.png: it has 40x40 pixels, and at least 64x64 are needed"),
         ("truncated", "bad.png"),
         ("text", "bad.png"),
     ],

@@ -10,8 +10,9 @@ import pytest
 from omegaconf import DictConfig
 
 from mtlsr import Upscaler, evaluate
-from mtlsr.data.images import ImageError, write_image
+from mtlsr.data.images import write_image
 from mtlsr.data.resize import bicubic_upscale
+from mtlsr.errors import UserError
 from mtlsr.metrics import Protocol
 from mtlsr.runs import comparison
 from mtlsr.runs.command import conf_folder, quoted
@@ -165,7 +166,7 @@ def test_damaged_image_leaves_no_results(tmp_path: Path, tiny_model: Path) -> No
     write_image(root / "1.png", np.zeros((32, 32, 3), np.uint8))
     (root / "2.png").write_bytes(b"no image")
     data = ["dataset=set5", f"dataset.root={root}"]
-    with pytest.raises(ImageError, match=r"2\.png: this is not an image"):
+    with pytest.raises(UserError, match=r"1 of 2 images .*2\.png: this is not an image"):
         evaluate.run(configured(tmp_path / "out", f"model={tiny_model}", *data))
     assert not (tmp_path / "out").exists()
 

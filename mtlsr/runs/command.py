@@ -19,8 +19,9 @@ from mtlsr.errors import UserError
 from mtlsr.runs.schema import check_ranges, register
 
 PATHS = {
-    "cache", "dataset.root", "dataset.val_root", "folder", "init", "input", "model", "output",
-    "resume", "stage1",
+    "cache", "dataset.realism.root", "dataset.realism.val_root", "dataset.root",
+    "dataset.val_root", "folder", "init", "input", "mirror", "model",
+    "output", "resume", "stage1",
 }  # fmt: skip
 """Keys whose values are paths: they may hold any character."""
 

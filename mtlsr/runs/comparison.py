@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from mtlsr.data.pairs import EvaluationSet
 from mtlsr.networks.base import SuperResolver
 from mtlsr.networks.folder import load_model, model_folder
-from mtlsr.runs import build
+from mtlsr.runs import photographs
 from mtlsr.runs.schema import ConfigError
 
 BICUBIC = "bicubic"
@@ -65,14 +65,14 @@ def images(cfg: DictConfig, scale: int) -> list[EvaluationSet]:
         raise ConfigError(f"split is {cfg.split!r}; it is one of {', '.join(SPLITS)}.")
     changes = {"scale": scale} | ({"dataset": {"holdout": 0}} if cfg.split == "all" else {})
     cfg = OmegaConf.merge(cfg, changes)  # type: ignore[assignment]
-    files = build.dataset(cfg)
+    files = photographs.dataset(cfg)
     if cfg.split == "all":
         files = replace(files, test=[*files.train, *files.val, *files.test], train=[], val=[])
     elif cfg.split == "test":
         files = replace(files, val=[])
     elif cfg.split == "val":
         files = replace(files, test=[])
-    sets = build.held_out(cfg, files)
+    sets = photographs.held_out(cfg, files)
     if not sets:
         raise ConfigError(f"dataset {files.name!r} has no images of split={cfg.split}.")
     return sets

@@ -11,11 +11,11 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 from mtlsr.data.datasets import Dataset
-from mtlsr.runs import build
+from mtlsr.runs import build, photographs
 from mtlsr.runs.averaging import AveragedWeights
-from mtlsr.runs.build import StageName
 from mtlsr.runs.interruption import StopOnSignal
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.schema import StageName
 from mtlsr.stages.base import Stage
 
 MONITORED = {"realism": "realism/val/psnr_rgb", "restoration": "restoration/val/psnr_y"}
@@ -50,7 +50,8 @@ def fit(
         if start >= cfg.schedule[name].steps:
             stage.load_state_dict(saved["state_dict"])
             return
-    validated = cfg.schedule[name].validations > 0 and bool(files.val)
+    held_out = photographs.stage_dataset(cfg, name, files).val
+    validated = cfg.schedule[name].validations > 0 and bool(held_out)
     callbacks: list[Any] = [
         *extra,
         progress,
@@ -70,10 +71,10 @@ def fit(
             )
         )
     trainer = build.trainer(cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks)
-    loader = build.loader(
+    loader = photographs.loader(
         cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
     )
-    validation = build.validation_loader(cfg, name, files) if validated else None
+    validation = photographs.validation_loader(cfg, name, files) if validated else None
     trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
     if not validated:
         trainer.save_checkpoint(last)

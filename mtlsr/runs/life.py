@@ -15,17 +15,18 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mtlsr.data.datasets import Dataset
+from mtlsr.data.inspection.screening import listed
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SuperResolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
-from mtlsr.runs import build, pictures
+from mtlsr.runs import build, hardware, photographs, pictures
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.files import write_json
 from mtlsr.runs.fit import checkpoint
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
-from mtlsr.runs.schema import ConfigError, check_ranges
+from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
 from mtlsr.stages.restoration import RestorationStage
@@ -73,6 +74,7 @@ def start_weights(cfg: DictConfig, model: SuperResolver) -> FirstBlock:
         for key, theirs, ours in (
             ("scale", config["scale"], cfg.scale),
             ("backbone.realism", config["backbone"]["realism"], dict(cfg.backbone.realism)),
+            ("degradation.realism.name", *(_generator(c) for c in (config, cfg))),
         ):
             if theirs != ours:
                 raise ConfigError(f"stage1={cfg.stage1} has {key} {theirs}; this run has {ours}.")
@@ -102,10 +104,10 @@ def check(cfg: DictConfig) -> None:
         read_manifest(cfg.resume, "resume")
         return
     for stage in cfg.stages:
-        if stage not in build.STAGES:
-            raise ConfigError(f"stages holds {stage!r}; they are {', '.join(build.STAGES)}.")
+        if stage not in STAGES:
+            raise ConfigError(f"stages holds {stage!r}; they are {', '.join(STAGES)}.")
     if not cfg.stages:
-        raise ConfigError(f"stages is empty; choose from {', '.join(build.STAGES)}.")
+        raise ConfigError(f"stages is empty; choose from {', '.join(STAGES)}.")
     if "realism" in cfg.stages and cfg.stage1 is not None:
         raise ConfigError("stage1 is given, so stages must be [restoration].")
     scratch = "realism" not in cfg.stages and cfg.stage1 is None and cfg.init is None
@@ -117,12 +119,12 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     start_weights(cfg, build.networks(cfg))
-    files = build.dataset(cfg)
+    files = photographs.dataset(cfg)
     for stage in cfg.stages:
         build.objective(cfg, stage)
-        build.samples(cfg, stage, files)
-        if files.val and cfg.schedule[stage].validations:
-            build.validation_loader(cfg, stage, files)
+        photographs.samples(cfg, stage, files)
+        if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
+            photographs.validation_loader(cfg, stage, files)
     _check_writable(cfg)
 
 
@@ -146,7 +148,11 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
     """The run's manifest, with how it ended: done, failed or interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(folder, plain(cfg))
-    manifest.write(data=build.store(cfg, files.train).fingerprint)
+    manifest.write(data=photographs.fingerprint(cfg, files))
+    left_out = photographs.left_out(cfg, files)
+    manifest.write(left_out=[str(error) for error in left_out])
+    if left_out:
+        _announce(f"Left out: {len(left_out)} images that cannot be used ({listed(left_out)}).")
     if cfg.stage1 is not None:
         lineage = read_manifest(cfg.stage1, "stage1")
         manifest.write(stage1={key: lineage.get(key) for key in ("commit", "seed", "data")})
@@ -163,7 +169,7 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
 
 def progress(cfg: DictConfig) -> StageProgress:
     """The display of this run's stages."""
-    steps = {stage: cfg.schedule[stage].steps for stage in build.STAGES if stage in cfg.stages}
+    steps = {stage: cfg.schedule[stage].steps for stage in STAGES if stage in cfg.stages}
     return StageProgress(steps, shown=cfg.trainer.progress)
 
 
@@ -176,10 +182,10 @@ def publish(
     loggers: list[Logger],
 ) -> None:
     """Save the model, measure it on held-out photographs and draw pictures of them."""
-    device = build.device(cfg)
+    device = hardware.device(cfg)
     model = stage.to(device).eval().network
     save_model(folder / "model", model, build.architecture(cfg))
-    sets = build.held_out(cfg, files)
+    sets = photographs.held_out(cfg, files)
     if not sets:
         return
     methods = {"bicubic": bicubic(cfg.scale), "mtlsr": network(model, device)}
@@ -191,11 +197,16 @@ def publish(
         stem = Path(pair.name).stem
         versions = pictures.versions(model, pair, device)
         pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
-        insights = pictures.insights(model, pair, device)
+        insights = pictures.insights(model, pair, device, photographs.strengths(cfg))
         pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
         rows.append((stem, versions))
     log_panels(loggers, rows)
     results.print()
+
+
+@rank_zero_only
+def _announce(line: str) -> None:
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @rank_zero_only
@@ -210,6 +221,12 @@ def advise(cfg: DictConfig, folder: Path) -> None:
         lines.append(f"  python -m mtlsr.train 'stages=[restoration]' stage1={shown}")
     for line in lines:
         Console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _generator(config: Any) -> str:
+    """Kind of stage 1's generator, which settles what the realism vector's entries are."""
+    kind: str = config["degradation"]["realism"].get("name", "classical")  # earlier runs name none
+    return kind
 
 
 def _summary(architecture: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Pictures for people: LR | bicubic | ours | HR, and what both networks make of a photograph."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mtlsr.data.degradation import PARAMETERS
 from mtlsr.data.images import write_image
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
@@ -36,8 +36,10 @@ def versions(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
 
 
 @torch.inference_mode()
-def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
-    """The predicted structure and texture, and the realism vector as bars, uint8, by name.
+def insights(
+    model: SuperResolver, pair: EvaluationPair, device: torch.device, names: Sequence[str]
+) -> dict[str, UInt8]:
+    """The predicted structure and texture, and the realism vector as named bars, uint8, by name.
 
     Stage 2 reads the vector without teaching it, but trains the layers below it on: after it the
     bars are looser than when stage 1 ends.
@@ -50,7 +52,7 @@ def insights(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
     return {
         "structure": to_uint8(structure.expand(-1, 3, -1, -1)).numpy(force=True),
         "texture": to_uint8(texture).numpy(force=True),
-        "realism vector": _bars(realism.vector[0], height, width),
+        "realism vector": _bars(realism.vector[0], names, height, width),
     }
 
 
@@ -66,12 +68,12 @@ def write_panel(path: Path, pictures: dict[str, UInt8]) -> None:
     write_image(path, np.asarray(sheet))
 
 
-def _bars(vector: Tensor, height: int, width: int) -> UInt8:
+def _bars(vector: Tensor, names: Sequence[str], height: int, width: int) -> UInt8:
     """The realism vector as horizontal bars from 0 to 1."""
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    row = max(16, min(40, height // len(PARAMETERS)))
-    for index, (name, value) in enumerate(zip(PARAMETERS, vector.tolist(), strict=True)):
+    row = max(16, min(40, height // len(names)))
+    for index, (name, value) in enumerate(zip(names, vector.tolist(), strict=True)):
         top = index * row
         full = int((width - 12) * min(max(value, 0.0), 1.0))
         draw.rectangle((6, top + 4, 6 + full, top + row - 4), fill="#8fb8de")

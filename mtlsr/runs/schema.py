@@ -1,27 +1,35 @@
 """The type, the range and the meaning of every plain value in `conf/`.
 
 Hydra refuses a wrong name or type while it composes; `check_ranges` refuses a wrong number. Values
-themselves stand in the YAML files alone.
+themselves stand in the YAML files alone, but for a few that mean: leave it alone.
 """
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, Literal, Optional
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 from mtlsr.errors import UserError
+
+StageName = Literal["realism", "restoration"]
+STAGES: tuple[StageName, ...] = ("realism", "restoration")
 
 
 class ConfigError(UserError):
     """A value that cannot be used: its key, the value, what is allowed."""
 
 
-def number(least: float = -math.inf, most: float = math.inf, above: bool = False) -> Any:
-    """A mandatory value within [least, most], or ]least, most] with `above`; never NaN."""
-    return field(default=MISSING, metadata={"least": least, "most": most, "above": above})
+def number(
+    least: float = -math.inf, most: float = math.inf, above: bool = False, default: Any = MISSING
+) -> Any:
+    """A value within [least, most], or ]least, most] with `above`; never NaN.
+
+    It must be given, but for the few with a default: what most choices leave alone.
+    """
+    return field(default=default, metadata={"least": least, "most": most, "above": above})
 
 
 @dataclass
@@ -81,41 +89,124 @@ class LossConfig:
 
 
 @dataclass
-class DatasetConfig:
+class PartConfig:
+    """One data set of a mixture."""
+
     name: str = MISSING
     """A data set of mtlsr/data/datasets.py."""
     root: str | None = None
-    """Folder where its files are."""
+    """Folder where its files are; null = where `python -m mtlsr.prepare` puts them."""
     val_root: str | None = None
-    """Folder of validation images; null holds some of `root` out."""
+    """Folder of validation images, where the data set has none; null holds some of `root` out."""
+    holdout: int = number(0, default=0)
+    """Images that are held out, where there are no validation images otherwise."""
+    fraction: float = number(0, 1, above=True, default=1.0)
+    """Share of the training images that is used; a smaller share lies inside every larger one."""
+    fraction_seed: int = number(0, default=0)
+    """Another seed makes another share."""
+    weight: float = number(0, above=True, default=1.0)
+    """Over the sum of all weights: the probability that a sample comes from here."""
+
+
+@dataclass
+class DatasetConfig:
+    name: str = MISSING
+    """A data set of mtlsr/data/datasets.py, or mixture."""
+    root: str | None = None
+    """Folder where its files are; null = where `python -m mtlsr.prepare` puts them."""
+    val_root: str | None = None
+    """Folder of validation images, where the data set has none; null holds some of `root` out."""
     holdout: int = number(0)
-    """Images of `root` that are held out when `val_root` is null."""
+    """Images that are held out, where there are no validation images otherwise."""
     balance: float = number(0, 1)
     """1: every crop of every photograph is equally likely; 0: every photograph is."""
+    fraction: float = number(0, 1, above=True, default=1.0)
+    """Share of the training images that is used; a smaller share lies inside every larger one."""
+    fraction_seed: int = number(0, default=0)
+    """Another seed makes another share; the run's own does not, so that runs stay comparable."""
+    unusable: str = "refuse"
+    """What becomes of files that cannot be used (animated, smaller than a patch, damaged): refuse
+    starts nothing, skip leaves them out and says so."""
+    parts: list[PartConfig] = field(default_factory=list)
+    """Of a mixture: the data sets, each with its weight."""
+
+
+@dataclass
+class RealismDatasetConfig(DatasetConfig):
+    """Photographs for stage 1, which needs low resolution alone. `name` may be same: stage 2's."""
+
+    downscale: bool = MISSING
+    """Whether they are shrunk by the scale first; false: they are low-resolution images already."""
+
+
+@dataclass
+class TrainDatasetConfig(DatasetConfig):
+    """Stage 2's photographs, and under `realism` stage 1's."""
+
+    realism: RealismDatasetConfig = MISSING
 
 
 @dataclass
 class GeneratorConfig:
-    """A degradation: the ranges of mtlsr/data/degradation.py."""
+    """A degradation. What its values mean stands in mtlsr/data/degradation."""
+
+    name: str = MISSING
+    """Its kind: classical or realistic."""
+    clean_probability: float = number(0, 1)
+    realism: Optional["GeneratorConfig"] = None
+    """Beside stage 2's degradation: stage 1's generator, which has none beside it."""
+
+
+@dataclass
+class ClassicalConfig(GeneratorConfig):
+    """The ranges of mtlsr/data/degradation/classical.py."""
 
     blur: list[float] = MISSING
     anisotropy: list[float] = MISSING
     noise: list[float] = MISSING
     jpeg: list[float] = MISSING
     resampling: list[float] = MISSING
+    kernels: list[str] = MISSING
     blur_probability: float = number(0, 1)
     anisotropy_probability: float = number(0, 1)
     noise_probability: float = number(0, 1)
     jpeg_probability: float = number(0, 1)
     resampling_probability: float = number(0, 1)
-    clean_probability: float = number(0, 1)
 
 
 @dataclass
-class DegradationConfig(GeneratorConfig):
-    """Stage 2's degradation, and under `realism` stage 1's generator."""
+class PassConfig:
+    """One of two passes of mtlsr/data/degradation/realistic.py."""
 
-    realism: GeneratorConfig = MISSING
+    blur: list[float] = MISSING
+    anisotropy: list[float] = MISSING
+    shrinking: list[float] = MISSING
+    enlarging: list[float] = MISSING
+    noise: list[float] = MISSING
+    poisson: list[float] = MISSING
+    jpeg: list[float] = MISSING
+    webp: list[float] = MISSING
+    blur_probability: float = number(0, 1)
+    anisotropy_probability: float = number(0, 1)
+    shrinking_probability: float = number(0, 1)
+    enlarging_probability: float = number(0, 1)
+    noise_probability: float = number(0, 1)
+    poisson_probability: float = number(0, 1)
+    grey_probability: float = number(0, 1)
+    jpeg_probability: float = number(0, 1)
+    webp_probability: float = number(0, 1)
+
+
+@dataclass
+class RealisticConfig(GeneratorConfig):
+    """The ranges of mtlsr/data/degradation/realistic.py."""
+
+    first: PassConfig = MISSING
+    second: PassConfig = MISSING
+    ringing: list[float] = MISSING
+    ringing_probability: float = number(0, 1)
+    kernels: list[str] = MISSING
+    shuffle_probability: float = number(0, 1)
 
 
 @dataclass
@@ -195,8 +286,8 @@ class TrainConfig:
     """Folder of decoded photographs; null = the user's cache folder."""
     backbone: BackboneConfig = MISSING
     loss: LossConfig = MISSING
-    dataset: DatasetConfig = MISSING
-    degradation: DegradationConfig = MISSING
+    dataset: TrainDatasetConfig = MISSING
+    degradation: GeneratorConfig = MISSING
     schedule: ScheduleConfig = MISSING
     trainer: TrainerConfig = MISSING
     logger: dict[str, Any] = MISSING
@@ -237,30 +328,81 @@ class PredictConfig:
 
 
 @dataclass
+class PrepareConfig:
+    dataset: DatasetConfig = MISSING
+    degradation: GeneratorConfig = MISSING
+    """Of the contact sheet."""
+    scale: int = number(1, 16)
+    """Enlargement that the photographs are stored for."""
+    seed: int = number(0, 2**32 - 1)
+    """Of the contact sheet."""
+    patch: int = number(1)
+    """Side in low-resolution pixels that every photograph must hold."""
+    cache: str | None = None
+    """Folder of decoded photographs; null = the user's cache folder."""
+    mirror: str | None = None
+    """Address of a folder that holds the archives, instead of their authors'."""
+    keep_archives: bool = MISSING
+    """Leave what was downloaded on the disk when it is unpacked."""
+    verify: bool = MISSING
+    """Report low resolution that is not HR's, duplicates, photographs that are in a benchmark."""
+    verify_only: bool = MISSING
+    """Report, and write nothing else."""
+    benchmarks: list[str] = MISSING
+    """Folders of benchmark images; those that are prepared are known."""
+    samples: int = number(0, 1000)
+    """Samples on the contact sheet; 0 = no sheet."""
+    strict: bool = MISSING
+    """Exit code 1 if a file cannot be used or the report finds something."""
+    output: str = MISSING
+    """Folder that receives verification.json and contact_sheet.png."""
+    folder: str = MISSING
+    """`output`, and in a sweep the job's folder in it."""
+
+
+@dataclass
+class LoaderBenchmarkConfig:
+    """part=loader: the batches whose rate is compared."""
+
+    batch: int = number(1)
+    """Samples."""
+    patch: int = number(8)
+    """Side of a patch in low-resolution pixels."""
+
+
+@dataclass
 class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective or all."""
+    """step, objective, loader or memory; or all, which is all but memory."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
     """Measured steps of each repeat."""
+    loader: LoaderBenchmarkConfig = MISSING
+    gigabytes: float = number(0, above=True)
+    """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 
 
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "predict": PredictConfig,
+    "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
 }
 
+DEGRADATIONS: dict[str, type] = {"classical": ClassicalConfig, "realistic": RealisticConfig}
+
 
 def register() -> None:
-    """Make the schemas known to Hydra as `schema/<command>`."""
+    """Make the schemas known to Hydra as `schema/<command>` and `schema/degradation/<kind>`."""
     store = ConfigStore.instance()
     for command, schema in SCHEMAS.items():
         store.store(group="schema", name=command, node=schema, package="_global_")
+    for kind, schema in DEGRADATIONS.items():
+        store.store(group="schema/degradation", name=kind, node=schema)
 
 
 def check_ranges(cfg: DictConfig) -> None:
@@ -289,6 +431,10 @@ def _numbers(node: DictConfig, prefix: str) -> Iterator[tuple[str, float, Any]]:
         value = node[entry.name]
         if isinstance(value, DictConfig):
             yield from _numbers(value, key + ".")
+        elif isinstance(value, ListConfig):
+            for index, item in enumerate(value):
+                if isinstance(item, DictConfig):
+                    yield from _numbers(item, f"{key}.{index}.")
         elif "least" in entry.metadata and value is not None:
             yield key, value, entry.metadata
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import torch
 
 from mtlsr.data.batch import Batch
-from mtlsr.data.degradation import PARAMETERS
 from mtlsr.data.pairs import EvaluationSet
 from mtlsr.inference.upscale import to_network
 from mtlsr.stages.restoration import RestorationStage
@@ -26,7 +25,7 @@ def held_out_terms(
         for pair in images:
             lr = to_network(pair.lr, stage.device)
             hr = to_network(pair.hr, stage.device)
-            clean = torch.zeros(1, len(PARAMETERS), device=stage.device)
+            clean = torch.zeros(1, stage.network.realism.vector_size, device=stage.device)
             valued = stage.evaluate_terms(Batch(lr, lr, hr, clean), everything=True)
             for name, raw in valued.raw.items():
                 values.setdefault(name, []).append(float(raw))

@@ -35,10 +35,15 @@ EXPERIMENTS = sorted(file.stem for file in Path(conf_folder(), "experiment").glo
         ),
         ("degradation.blur_probability=1.5", "it must be at least 0 and at most 1"),
         ("seed=-3", "seed is -3; it must be at least 0"),
+        ("dataset.fraction=0", "dataset.fraction is 0.0; it must be above 0 and at most 1"),
+        ("dataset.fraction=1.5", "dataset.fraction is 1.5; it must be above 0 and at most 1"),
+        ("dataset.realism.fraction=nan", "dataset.realism.fraction is nan; it must be above 0"),
+        ("dataset.parts=[{name: t91, weight: 0}]", "dataset.parts.0.weight is 0.0; it must be"),
+        ("dataset.parts=[{name: t91}, {weight: 2}]", "dataset.parts.1.name is missing"),
     ],
 )
 def test_numbers_out_of_range_are_named(compose, override, said):
-    with pytest.raises(ConfigError, match=r"must be") as caught:
+    with pytest.raises(ConfigError, match=r"must be|is missing") as caught:
         check_ranges(compose("train", override))
     assert said in str(caught.value)
 
@@ -51,7 +56,16 @@ def test_other_types_are_refused_by_hydra(compose, override):
         compose("train", override)
 
 
-@pytest.mark.parametrize("override", ["loss.lambda5=1", "lambda2=1", "dataset.path=here"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "loss.lambda5=1",
+        "lambda2=1",
+        "dataset.path=here",
+        "dataset.realism.path=here",
+        "dataset.parts=[{nome: t91}]",
+    ],
+)
 def test_unknown_keys_are_refused_by_hydra(compose, override):
     with pytest.raises(hydra.errors.HydraException):
         compose("train", override)
@@ -59,7 +73,8 @@ def test_unknown_keys_are_refused_by_hydra(compose, override):
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_of_every_group_composes(compose, group, name):
-    extra = ["dataset.root=somewhere"] if group == "dataset" else []
+    key = group.replace("/", ".")
+    extra = [f"{key}.root=somewhere"] if key in ("dataset", "dataset.realism") else []
     cfg = compose("train", f"{group}={name}", *extra)
     check_ranges(cfg)
     assert OmegaConf.to_container(cfg, resolve=True)
@@ -67,7 +82,8 @@ def test_every_choice_of_every_group_composes(compose, group, name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_composes(compose, name):
-    check_ranges(compose("train", f"experiment={name}"))
+    given = ["dataset.realism.root=somewhere"] if name == "real_photographs" else []
+    check_ranges(compose("train", f"experiment={name}", *given))
 
 
 def test_stage_one_weights_do_not_follow_those_of_stage_two(compose):

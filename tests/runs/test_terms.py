@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.runs import build
+from mtlsr.runs import photographs
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.timing import stage_of
 from mtlsr.train import run
@@ -13,7 +13,7 @@ from mtlsr.train import run
 def test_terms_of_weight_zero_are_valued_too(compose):
     cfg = compose("train", "loss=single_task")
     stage = stage_of(cfg, "restoration")
-    (found,) = held_out_terms(stage, build.held_out(cfg, build.dataset(cfg))).values()
+    (found,) = held_out_terms(stage, photographs.held_out(cfg, photographs.dataset(cfg))).values()
     assert set(found) == {"smoothness", "realism", "structure", "anchor"}
     assert found["structure"] > 0
     assert found["anchor"] == 0
@@ -24,7 +24,9 @@ def test_the_whole_photograph_is_judged_whatever_the_window(compose):
     for window in (0, 16):
         cfg = compose("train", f"loss.realism.window={window}")
         stage = stage_of(cfg, "restoration")
-        (found,) = held_out_terms(stage, build.held_out(cfg, build.dataset(cfg))).values()
+        (found,) = held_out_terms(
+            stage, photographs.held_out(cfg, photographs.dataset(cfg))
+        ).values()
         values.append(found["realism"])
     assert values[0] == pytest.approx(values[1])
 

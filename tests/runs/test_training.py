@@ -4,14 +4,16 @@ import csv
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from mtlsr.data.images import write_image
 from mtlsr.networks.folder import load_model
-from mtlsr.runs import build
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs import photographs
+from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.train import check, run
 
 SEED = ["backbone/realism=seed", "backbone/restoration=seed"]
@@ -103,9 +105,10 @@ def test_equal_seeds_give_equal_bits_and_other_seeds_other_batches(compose, fini
     assert same(weights(finished), weights(again))
     assert (finished / "results.json").read_bytes() == (again / "results.json").read_bytes()
     first, second = compose("train", "trainer.workers=0"), compose("train", "seed=1")
-    for stage in build.STAGES:
+    for stage in STAGES:
         batches = [
-            next(iter(build.loader(cfg, stage, build.dataset(cfg)))) for cfg in (first, second)
+            next(iter(photographs.loader(cfg, stage, photographs.dataset(cfg))))
+            for cfg in (first, second)
         ]
         assert not torch.equal(batches[0].lr, batches[1].lr)
 
@@ -122,7 +125,7 @@ def test_batches_do_not_depend_on_lambda(compose):
     batches = []
     for value in ("0.1", "0.5"):
         cfg = compose("train", f"loss.lambda2={value}")
-        batches.append(next(iter(build.loader(cfg, "restoration", build.dataset(cfg)))))
+        batches.append(next(iter(photographs.loader(cfg, "restoration", photographs.dataset(cfg)))))
     assert torch.equal(batches[0].hr, batches[1].hr)
     assert torch.equal(batches[0].lr, batches[1].lr)
 
@@ -191,7 +194,7 @@ def test_fine_tuning_starts_from_the_model(compose, finished):
 
 def test_stage_two_sees_degraded_images_by_choice(compose):
     cfg = compose("train", "degradation=classical", "schedule.restoration.batch=16")
-    batch = next(iter(build.loader(cfg, "restoration", build.dataset(cfg))))
+    batch = next(iter(photographs.loader(cfg, "restoration", photographs.dataset(cfg))))
     assert (batch.degradation > 0).any()
     assert not torch.equal(batch.lr, batch.lr_clean)
     run(cfg)
@@ -204,6 +207,28 @@ def test_the_bundled_photographs_train_and_are_measured(compose):
         "photos": 2,
         "photos-val": 1,
     }
+
+
+def test_real_photographs_without_high_resolution_train_stage_one(compose, tmp_path, finished):
+    real = tmp_path / "real"
+    real.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(5):
+        write_image(real / f"{i}.png", rng.integers(0, 256, (18, 21, 3), dtype=np.uint8))
+    given = ["experiment=real_photographs", f"dataset.realism.root={real}"]
+    folder = run(compose("train", *given))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    before = json.loads((finished / "manifest.json").read_text())
+    assert manifest["status"] == "done"
+    assert manifest["data"] != before["data"]
+    assert not same(weights(folder), weights(finished))
+    # The same stage 1, taken by a run that names stage 2's photographs alone, gives the same model.
+    taken = run(compose("train", "stages=[restoration]", f"stage1={folder}", folder="taken"))
+    assert same(weights(folder), weights(taken))
+    assert json.loads((taken / "manifest.json").read_text())["data"] == before["data"]
+    write_image(real / "0.png", rng.integers(0, 256, (15, 21, 3), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"0\.png.*15x21"):
+        check(compose("train", *given, "dataset.realism.holdout=0", folder="small"))
 
 
 def test_averaged_weights_are_the_model(compose):
@@ -234,7 +259,7 @@ def test_averaged_weights_are_the_model(compose):
         (["loss.smoothness.distance=l3"], "l3"),
         (["loss.realism.statistic=mood"], "mood"),
         (["loss.structure.transform=curl"], "curl"),
-        (["schedule.restoration.patch=300"], "300"),
+        (["schedule.restoration.patch=300"], "at least 1200x1200 are needed"),
         (["loss=single_task", "loss.lambda1=0", "experiment=single_task"], "nothing to train"),
     ],
 )
@@ -246,8 +271,8 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence(compose, tmp_path, ov
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("other", [["scale=2"], SEED])
-def test_a_stage_one_of_another_scale_or_backbone_is_refused(compose, finished, other):
+@pytest.mark.parametrize("other", [["scale=2"], SEED, ["degradation/realism=realistic"]])
+def test_a_stage_one_of_another_scale_backbone_or_generator_is_refused(compose, finished, other):
     cfg = compose("train", "stages=[restoration]", f"stage1={finished}", *other)
     with pytest.raises(ConfigError, match="stage1="):
         check(cfg)

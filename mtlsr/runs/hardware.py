@@ -1,0 +1,27 @@
+"""What the machine can do: the device and the precision that follow from it."""
+
+import torch
+from omegaconf import DictConfig
+
+
+def precision(cfg: DictConfig) -> str:
+    """Lightning's precision; `auto` follows from what the hardware can do, never from timing."""
+    asked = str(cfg.trainer.precision)
+    if asked != "auto":
+        return asked
+    if cfg.trainer.accelerator != "cpu" and torch.cuda.is_available():
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        )
+    return "bf16-mixed" if computes_bf16() else "32-true"
+
+
+def computes_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself; emulated, it is far slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def device(cfg: DictConfig) -> torch.device:
+    """Where the finished model is measured: the first device that training used."""
+    gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if gpu else "cpu")
