@@ -10,7 +10,7 @@ height first and then width. The images of Set5 and Set14 that are published at 
 made so, by MATLAB's ``imresize`` with uint8 clip and round-half-up after each of the two passes.
 
 Two forms of one definition stand here: on uint8 images, bit for bit; and on torch tensors,
-differentiable and unrounded, for networks and losses.
+differentiable, for networks and losses.
 """
 
 from functools import lru_cache
@@ -261,10 +261,7 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     Raises:
         ValueError: not a floating tensor of four axes, or a size below 1.
     """
-    if x.ndim != 4 or not x.is_floating_point():
-        raise ValueError(
-            f"x is {x.dtype} of shape {tuple(x.shape)}: a floating (N, C, H, W) tensor is needed."
-        )
+    _check_batch(x)
     height, width = size
     with torch.autocast(x.device.type, enabled=False):
         if x.dtype != torch.float64:
@@ -272,8 +269,54 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
         down = _operator(x.shape[2], height, x)
         across = _operator(x.shape[3], width, x)
         resized = torch.matmul(torch.matmul(down, x), across.T)
+    return _in_format_of(x, resized)
+
+
+def downscale(x: Tensor, scale: int) -> Tensor:
+    """Shrink a batch as ``bicubic_downscale`` does, but for its last rounding.
+
+    Between its two passes, ``bicubic_downscale`` clips and rounds. So does this function, and
+    rounding has the gradient of the identity (Bengio, Léonard and Courville 2013, arXiv:1308.3432).
+    Images of whole levels (multiples of 1/255) come out less than half a level from what
+    ``bicubic_downscale`` makes of them; ``resize`` may be twelve levels away, at edges.
+
+    Args:
+        x: float ``(N, C, H, W)`` in [0, 1], H and W multiples of ``scale``; see ``resize``.
+        scale: 1 to 16.
+
+    Returns:
+        ``(N, C, H/scale, W/scale)`` in [0, 1], float32 or float64, in the memory format of ``x``.
+
+    Raises:
+        ValueError: not a floating tensor of four axes, a size that is no multiple of the scale, or
+            a scale out of range.
+    """
+    _check_batch(x)
+    _check_scale(scale)
+    height, width = x.shape[2:]
+    if height % scale or width % scale:
+        raise ValueError(f"{height}x{width} cannot be shrunk by {scale}: no multiples of it.")
+    # What is meant to lie half-way between two levels may come out a little below.
+    half = 0.5 + min(1e-4, 0.5 / _unit(scale))
+    with torch.autocast(x.device.type, enabled=False):
+        levels = x * 255 if x.dtype == torch.float64 else x.float() * 255
+        first = torch.matmul(_operator(height, height // scale, levels), levels)
+        first = first + ((first + half).floor() - first).detach()
+        across = _operator(width, width // scale, levels)
+        shrunk = torch.matmul(first.clamp(0, 255), across.T).clamp(0, 255) / 255
+    return _in_format_of(x, shrunk)
+
+
+def _check_batch(x: Tensor) -> None:
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ValueError(
+            f"x is {x.dtype} of shape {tuple(x.shape)}: a floating (N, C, H, W) tensor is needed."
+        )
+
+
+def _in_format_of(x: Tensor, resized: Tensor) -> Tensor:
     if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-        resized = resized.contiguous(memory_format=torch.channels_last)
+        return resized.contiguous(memory_format=torch.channels_last)
     return resized
 
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.data.resize import resize
+from mtlsr.data.resize import downscale
 
 Distance = Literal["mse", "l1", "charbonnier"]
 
@@ -77,8 +77,8 @@ class SmoothnessTerm(nn.Module):
         if self.reconstruction:
             total = total + self.reconstruction * distance(reconstruction, lr_clean, self.kind)
         if self.consistency:
-            size = (lr_clean.shape[-2], lr_clean.shape[-1])
-            total = total + self.consistency * distance(resize(sr, size), lr_clean, self.kind)
+            scale = sr.shape[-1] // lr_clean.shape[-1]
+            total = total + self.consistency * distance(downscale(sr, scale), lr_clean, self.kind)
         return total
 
 

@@ -10,6 +10,7 @@ from mtlsr.data.resize import (
     bicubic_downscale,
     bicubic_upscale,
     crop_to_multiple,
+    downscale,
     resampling_matrix,
     resize,
 )
@@ -181,6 +182,57 @@ def test_torch_is_within_half_a_level_along_one_axis(axis: int) -> None:
     ):
         difference = (resize(as_tensor(image), size) - as_tensor(ours)).abs().mul(255)
         assert difference.max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_downscale_is_half_a_level_from_the_benchmark_s(scale: int) -> None:
+    """Overshooting edges, where resize is far away, included."""
+    edges = np.random.default_rng(1).integers(0, 2, (12 * scale, 10 * scale, 3)) * 255
+    images = [noise(24, 36, 3), edges.astype(np.uint8), edges.astype(np.uint8) // 4 * 3 + 20]
+    folder = SHARED / "data" / "benchmark" / "Set14" / "HR"
+    if folder.is_dir():
+        images += [read_image(path) for path in find_images(folder)]
+    for image in images:
+        image = crop_to_multiple(image, scale)
+        ours = as_tensor(bicubic_downscale(image, scale))
+        difference = (downscale(as_tensor(image.copy()), scale) - ours).abs().max() * 255
+        assert difference <= 0.5 + 1e-3
+
+
+def test_downscale_has_the_gradient_of_resize_where_nothing_is_clipped() -> None:
+    x = (0.3 + 0.4 * torch.rand(2, 3, 16, 12, dtype=torch.float64)).requires_grad_()
+    weights = torch.rand(2, 3, 4, 3, dtype=torch.float64)
+    gradients = [
+        torch.autograd.grad((weights * image).sum(), x)[0]
+        for image in (downscale(x, 4), resize(x, (4, 3)))
+    ]
+    torch.testing.assert_close(*gradients)
+
+
+def test_downscale_keeps_type_format_and_range() -> None:
+    x = torch.randint(0, 2, (2, 3, 8, 8), generator=torch.Generator().manual_seed(0)).float()
+    x[0, :, :4] = 0
+    x[0, :, 4:] = 1
+    last = downscale(x.to(memory_format=torch.channels_last), 2)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(last, downscale(x, 2))
+    assert last.min() >= 0 and last.max() <= 1
+    assert (resize(x, (4, 4)) < 0).any()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert downscale(x.bfloat16(), 2).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "scale", "message"),
+    [
+        (torch.rand(3, 8, 8), 2, "a floating"),
+        (torch.rand(1, 3, 9, 8), 2, "9x8 cannot be shrunk by 2"),
+        (torch.rand(1, 3, 8, 8), 17, "scale is 17"),
+    ],
+)
+def test_downscale_refuses(x: torch.Tensor, scale: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        downscale(x, scale)
 
 
 def test_gradient_is_right_and_its_gradient_too() -> None:
