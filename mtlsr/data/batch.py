@@ -19,7 +19,8 @@ class Batch:
     """
 
     lr: Tensor
-    """Degraded low resolution; where there are draws, clean until ``floats()``."""
+    """Degraded low resolution; where there are draws, clean until ``floats()``. Where no sample is
+    degraded, it is ``lr_clean`` itself."""
     lr_clean: Tensor
     """Clean low resolution."""
     hr: Tensor | None
@@ -52,9 +53,10 @@ class Batch:
         return self._map(lambda x: x.pin_memory())
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        clean = function(self.lr_clean)
         return Batch(
-            lr=function(self.lr),
-            lr_clean=function(self.lr_clean),
+            lr=clean if self.lr is self.lr_clean else function(self.lr),
+            lr_clean=clean,
             hr=None if self.hr is None else function(self.hr),
             degradation=function(self.degradation),
             draws=None if self.draws is None else self.draws.map(function),
@@ -72,9 +74,11 @@ def collate(samples: Sequence[Sample]) -> Batch:
     for name, found in (("hr", high), ("draws", draws)):
         if len(found) not in (0, len(samples)):
             raise ValueError(f"Only {len(found)} of {len(samples)} samples of a batch have {name}.")
+    clean = _stack([sample.lr_clean for sample in samples])
+    untouched = all(sample.lr is sample.lr_clean for sample in samples)
     return Batch(
-        lr=_stack([sample.lr for sample in samples]),
-        lr_clean=_stack([sample.lr_clean for sample in samples]),
+        lr=clean if untouched else _stack([sample.lr for sample in samples]),
+        lr_clean=clean,
         hr=_stack(high) if high else None,
         degradation=_stack([sample.degradation for sample in samples]),
         draws=Draws.joined(draws) if draws else None,
@@ -82,4 +86,7 @@ def collate(samples: Sequence[Sample]) -> Batch:
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays))
+    stacked = np.empty((len(arrays), *arrays[0].shape), arrays[0].dtype)
+    for place, array in zip(stacked, arrays, strict=True):  # half of np.stack's time
+        place[...] = array
+    return torch.from_numpy(stacked)

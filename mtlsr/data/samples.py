@@ -107,6 +107,7 @@ class SampleDataset(Dataset[Sample]):
         self.with_hr = with_hr
         self.balance = balance
         self.deferred = deferred
+        self._generator = _Counted(seed, stream)
         self._columns = [width - patch + 1 for _, width in store.lr_sizes]
         self._positions = [
             (height - patch + 1) * (width - patch + 1) for height, width in store.lr_sizes
@@ -117,12 +118,11 @@ class SampleDataset(Dataset[Sample]):
 
     def __getitem__(self, k: int) -> Sample:
         """Sample ``k``, 0 or more."""
-        return self._sample(self._generator().at(k))
+        return self._sample(self._generator.at(k))
 
     def __getitems__(self, numbers: Sequence[int]) -> list[Sample]:
-        """Several samples: the same as one by one, and quicker, since one generator serves all."""
-        generator = self._generator()
-        return [self._sample(generator.at(k)) for k in numbers]
+        """Several samples: the same as one by one."""
+        return [self._sample(self._generator.at(k)) for k in numbers]
 
     def draw(self, k: int) -> tuple[int, int, int, int]:
         """Where sample ``k`` is cut out.
@@ -130,7 +130,7 @@ class SampleDataset(Dataset[Sample]):
         Returns:
             Photograph, row and column in low-resolution pixels, and its turn (``dihedral``).
         """
-        return self._place(self._generator().at(k))
+        return self._place(self._generator.at(k))
 
     def _sample(self, rng: np.random.Generator) -> Sample:
         index, top, left, element = self._place(rng)
@@ -145,9 +145,6 @@ class SampleDataset(Dataset[Sample]):
             return Sample(clean, clean, hr, parameters, draws)
         lr = self.degradation.degrade(clean, parameters, rng) if parameters.any() else clean
         return Sample(lr, clean, hr, parameters)
-
-    def _generator(self) -> "_Counted":
-        return _Counted(self.seed, self.stream)
 
     def _place(self, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Draw photograph, row and column of a crop, and its turn."""
