@@ -76,8 +76,8 @@ def compose(tmp_path: Path, composer: Compose) -> Compose:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Model folder of a small untrained pair that enlarges by 2, as a run would hold it."""
     architecture: dict[str, Any] = {
-        "realism": {"name": "efficient", "first": 4, "widths": [8, 8], "units": [1, 1]},
-        "restoration": {"name": "efficient", "units": [1, 1]},
+        "realism": {"name": "residual", "first": 4, "widths": [8, 8], "units": [1, 1]},
+        "restoration": {"name": "unet", "units": [1, 1]},
         "scale": 2,
         "vector_size": 5,
         "structure_channels": 2,

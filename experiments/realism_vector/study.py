@@ -16,7 +16,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from omegaconf import OmegaConf
 from scipy.stats import spearmanr
@@ -60,19 +59,20 @@ def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
         stream=photographs.STREAMS["validation"],
         with_hr=False,
     )
-    said, true = [], []
+    said, odds, true = [], [], []
     for batch in build_loader(samples, BATCH, -(-count // BATCH)):
-        said.append(model.eval().realism(batch.floats().lr).vector)
+        output = model.eval().realism(batch.floats().lr)
+        said.append(output.vector)
+        odds.append(output.logit)
         true.append(batch.degradation)
-    said, true = (torch.cat(parts)[:count].numpy() for parts in (said, true))
+    said, odds, true = (torch.cat(parts)[:count].numpy() for parts in (said, odds, true))
 
     found = {"seconds": float(manifest["seconds"]["realism"]), "samples": float(count)}
     for name, ours, theirs in zip(generator.names, said.T, true.T, strict=True):
         present = theirs > 0
         found[f"{name} samples"] = float(present.sum())
         found[name] = float(spearmanr(ours[present], theirs[present]).statistic)
-    distance = np.linalg.norm(said.clip(0), axis=1)
-    found["AUC"] = float(roc_auc_score(true.any(axis=1), distance))
+    found["AUC"] = float(roc_auc_score(true.any(axis=1), odds))
     return found
 
 

@@ -15,6 +15,8 @@ class RealismOutput:
     """Maps of the first residual block, (N, C, h, w): S of the λ2 term."""
     vector: Tensor
     """Realism vector (N, V): how far the image departs from a clean photograph, 0 = not at all."""
+    logit: Tensor
+    """Log odds that the image is degraded at all, (N,)."""
     reconstruction: Tensor
     """The clean low-resolution image that the network believes in, (N, 3, h, w): ŷ of λ1."""
 
@@ -23,6 +25,8 @@ class RealismOutput:
 class RestorationOutput:
     """What stage 2 makes of stage 1's output, at s times the size."""
 
+    shared: Tensor
+    """The last maps that structure and texture both read, (N, C, ·, ·): where the tasks part."""
     structure: Tensor
     """Predicted structure map of the high-resolution image, (N, K, s·h, s·w)."""
     texture: Tensor

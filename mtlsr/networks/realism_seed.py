@@ -89,7 +89,7 @@ class SeedRealism(RealismNet):
         )
         self.merge = MergedScales(widths)
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
-        self.head = nn.Linear(sum(widths), vector_size)
+        self.head = nn.Linear(sum(widths), vector_size + 1)
 
     def forward(self, lr: Tensor) -> RealismOutput:
         features = [self.first_block(lr)]
@@ -97,9 +97,11 @@ class SeedRealism(RealismNet):
             features.append(block(features[-1]))
         merged = self.merge(features)
         pooled = torch.cat([x.float().mean(dim=(-2, -1)) for x in features], dim=1)
+        said = self.head(pooled)
         return RealismOutput(
             features=tuple(features),
             first_block=features[0],
-            vector=self.head(pooled),
+            vector=said[:, 1:],
+            logit=said[:, 0],
             reconstruction=lr + self.restore(merged),
         )

@@ -141,7 +141,10 @@ class SeedRestoration(RestorationNet):
         height, width = lr.shape[-2:]
         base = resize(lr, (height * self.scale, width * self.scale))
         return RestorationOutput(
-            structure=structure, texture=texture, sr=base + texture + self.fuse(structure)
+            shared=x,
+            structure=structure,
+            texture=texture,
+            sr=base + texture + self.fuse(structure),
         )
 
     def _added(self, x: Tensor, r: Tensor) -> Tensor:

@@ -10,19 +10,19 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from mtlsr.networks.base import RealismNet, RestorationNet, SuperResolver
-from mtlsr.networks.realism_efficient import EfficientRealism
+from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.realism_seed import SeedRealism
-from mtlsr.networks.restoration_efficient import EfficientRestoration
 from mtlsr.networks.restoration_seed import SeedRestoration
+from mtlsr.networks.restoration_unet import UNetRestoration
 
 SCALES = (2, 3, 4)
 
 REALISM: dict[str, Callable[..., RealismNet]] = {
-    "efficient": EfficientRealism,
+    "residual": ResidualRealism,
     "seed": SeedRealism,
 }
 RESTORATION: dict[str, Callable[..., RestorationNet]] = {
-    "efficient": EfficientRestoration,
+    "unet": UNetRestoration,
     "seed": SeedRestoration,
 }
 

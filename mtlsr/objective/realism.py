@@ -16,11 +16,45 @@ from mtlsr.objective.precision import in_full_precision, widened
 Statistic = Literal["gram", "mean_std"]
 
 
-class DegradationTerm(nn.Module):
-    """Stage 1's λ2: mean squared error between realism vector and true degradation, both (N, V)."""
+def degradation_error(
+    vector: Tensor, logit: Tensor, degradation: Tensor, detection: float = 0.0
+) -> Tensor:
+    """Error of what stage 1 says about the degradation d of its image: a scalar.
 
-    def forward(self, vector: Tensor, degradation: Tensor) -> Tensor:
-        return F.mse_loss(widened(vector), widened(degradation))
+    Mean of (v - d)² + detection · mean of -log P(right), P from the logit ℓ = log odds that any
+    entry of d is above 0 (binary cross-entropy). A clean image has d = 0 exactly.
+
+    Args:
+        vector: v, (N, V).
+        logit: ℓ, (N,).
+        degradation: d, (N, V) in [0, 1].
+        detection: Weight of the second part, 0 or more.
+    """
+    error = F.mse_loss(widened(vector), widened(degradation))
+    if not detection:
+        return error
+    degraded = (degradation > 0).any(dim=1).to(torch.promote_types(logit.dtype, torch.float32))
+    return error + detection * F.binary_cross_entropy_with_logits(widened(logit), degraded)
+
+
+class DegradationTerm(nn.Module):
+    """Stage 1's λ2: `degradation_error`, regression and a clean/degraded decision.
+
+    Args:
+        detection: Weight of the decision.
+
+    Raises:
+        ValueError: The weight is negative or not finite.
+    """
+
+    def __init__(self, detection: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= detection < float("inf"):
+            raise ValueError(f"detection is {detection}; it must be finite and ≥ 0.")
+        self.detection = detection
+
+    def forward(self, vector: Tensor, logit: Tensor, degradation: Tensor) -> Tensor:
+        return degradation_error(vector, logit, degradation, self.detection)
 
 
 @in_full_precision

@@ -56,7 +56,7 @@ def objective(cfg: DictConfig, stage: StageName) -> Objective:
         return Objective(
             {
                 "smoothness": ReconstructionTerm(loss.smoothness.distance),
-                "realism": DegradationTerm(),
+                "realism": DegradationTerm(loss.realism.detection),
                 "structure": CleanStructureTerm(loss.structure.transform),
             },
             {

@@ -54,6 +54,8 @@ class SmoothnessConfig:
 
 @dataclass
 class RealismConfig:
+    detection: float = number(0)
+    """Inner weight, in stage 1, of the decision between clean and degraded."""
     statistic: str = MISSING
     """gram or mean_std."""
     window: int = number(0)

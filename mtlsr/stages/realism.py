@@ -13,7 +13,7 @@ class RealismStage(Stage):
 
     Args:
         network: Stage 1's network.
-        objective: Terms over `reconstruction`, `lr_clean`, `vector`, `degradation`.
+        objective: Terms over `reconstruction`, `lr_clean`, `vector`, `logit`, `degradation`.
         recipe: How to optimise.
     """
 
@@ -32,6 +32,7 @@ class RealismStage(Stage):
             reconstruction=realism.reconstruction,
             lr_clean=batch.lr_clean,
             vector=realism.vector,
+            logit=realism.logit,
             degradation=batch.degradation,
         )
 

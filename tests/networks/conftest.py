@@ -8,22 +8,23 @@ torch.set_num_threads(1)
 
 # Two sizes, few channels: quick, and every realism network fits every restoration network.
 NARROW_REALISM = {
-    "efficient": {"first": 6, "widths": [8, 12], "units": [1, 1]},
+    "residual": {"first": 6, "widths": [8, 12], "units": [1, 1]},
     "seed": {"widths": [8, 12], "units": [1, 1]},
 }
-NARROW_RESTORATION = {"efficient": {"units": [1, 1]}, "seed": {"kernels": [3, 5]}}
+NARROW_RESTORATION = {"unet": {"units": [1, 1]}, "seed": {"kernels": [3, 5]}}
+PARTNERS = {"unet": "residual", "seed": "seed"}
 
 
 def _build(
-    realism: str,
-    restoration: str | None = None,
+    restoration: str,
+    realism: str | None = None,
     *,
     scale: int = 2,
     vector_size: int = 5,
     structure_channels: int = 2,
     narrow: bool = False,
 ) -> SuperResolver:
-    restoration = restoration or realism
+    realism = realism or PARTNERS[restoration]
     torch.manual_seed(0)
     return build_pair(
         {"name": realism, **(NARROW_REALISM[realism] if narrow else {})},
@@ -36,5 +37,5 @@ def _build(
 
 @pytest.fixture(scope="session")
 def build():
-    """`build(realism, restoration=realism, scale=2, ...)`: a seeded pair in eval mode."""
+    """`build(restoration, realism=its partner, scale=2, ...)`: a seeded pair in eval mode."""
     return _build

@@ -22,10 +22,13 @@ from mtlsr.networks.table import build_pair
 
 
 def architecture(name: str = "seed") -> dict[str, Any]:
-    options = {"seed": {"kernels": [3, 5]}, "efficient": {"units": [1, 1]}}[name]
+    partner, options = {
+        "seed": ("seed", {"kernels": [3, 5]}),
+        "residual": ("unet", {"units": [1, 1]}),
+    }[name]
     return {
         "realism": {"name": name, "widths": [6, 8], "units": [1, 1]},
-        "restoration": {"name": name, **options},
+        "restoration": {"name": partner, **options},
         "scale": 2,
         "vector_size": 5,
         "structure_channels": 2,
@@ -67,7 +70,7 @@ def rewrite(folder: Path, **changes: Any) -> None:
     (folder / CONFIG).write_text(json.dumps(config | changes))
 
 
-@pytest.mark.parametrize("name", ["seed", "efficient"])
+@pytest.mark.parametrize("name", ["seed", "residual"])
 def test_what_is_loaded_computes_the_same_bits(name: str, tmp_path: Path) -> None:
     net = model(name)
     save_model(tmp_path / "new" / "model", net, architecture(name))
@@ -97,9 +100,9 @@ def test_a_folder_holds_two_files_of_plain_values(saved: Path) -> None:
 
 
 def test_saving_again_replaces_the_model(saved: Path) -> None:
-    save_model(saved, model("efficient"), architecture("efficient"))
+    save_model(saved, model("residual"), architecture("residual"))
     assert sorted(contents(saved)) == [CONFIG, WEIGHTS]
-    assert load_model(saved)[1] == architecture("efficient")
+    assert load_model(saved)[1] == architecture("residual")
 
 
 # ---- a save that fails ---------------------------------------------------------------------------
@@ -123,7 +126,7 @@ def test_a_failed_save_keeps_the_model_that_was_there(
     before = contents(saved)
     monkeypatch.setattr(module, "save_file", half_a_file)
     with pytest.raises(OSError, match="No space left"):
-        save_model(saved, model("efficient"), architecture("efficient"))
+        save_model(saved, model("residual"), architecture("residual"))
     assert contents(saved) == before
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.outputs import RealismOutput
-from mtlsr.networks.realism_efficient import EfficientRealism
+from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.table import REALISM
 
@@ -36,6 +36,7 @@ def test_outputs_have_the_documented_shapes(net: RealismNet, size: tuple[int, in
     assert out.first_block.shape[0] == 2
     assert out.first_block.shape[2:] == size
     assert out.vector.shape == (2, 5)
+    assert out.logit.shape == (2,)
     assert out.reconstruction.shape == (2, 3, *size)
     for x in (*out.features, out.first_block, out.vector, out.reconstruction):
         assert x.isfinite().all()
@@ -53,7 +54,7 @@ def test_the_vector_is_as_long_as_asked(name: str, vector_size: int) -> None:
     assert net(torch.rand(3, 3, 8, 8)).vector.shape == (3, vector_size)
 
 
-@pytest.mark.parametrize("network", [EfficientRealism, SeedRealism])
+@pytest.mark.parametrize("network", [ResidualRealism, SeedRealism])
 @pytest.mark.parametrize("sizes", [1, 4])
 def test_any_number_of_sizes(network: Callable[..., RealismNet], sizes: int) -> None:
     net = network(5, widths=[4, 6, 8, 10][:sizes], units=[1, 0, 2, 1][:sizes]).eval()
@@ -196,7 +197,7 @@ def test_seed_learns_statistics_in_training_only(seed: SeedRealism) -> None:
 # ---- refusals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("network", [EfficientRealism, SeedRealism])
+@pytest.mark.parametrize("network", [ResidualRealism, SeedRealism])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -221,6 +222,6 @@ def test_seed_needs_a_residual_unit_in_its_first_block() -> None:
         SeedRealism(5, widths=[8], units=[0])
 
 
-def test_efficient_needs_a_channel_in_its_first_block() -> None:
+def test_residual_needs_a_channel_in_its_first_block() -> None:
     with pytest.raises(ValueError, match="first is 0; it must be at least 1"):
-        EfficientRealism(5, first=0)
+        ResidualRealism(5, first=0)

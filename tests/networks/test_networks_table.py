@@ -5,8 +5,8 @@ import torch
 
 from mtlsr.networks.base import SuperResolver
 from mtlsr.networks.realism_seed import SeedRealism
-from mtlsr.networks.restoration_efficient import EfficientRestoration
 from mtlsr.networks.restoration_seed import SeedRestoration
+from mtlsr.networks.restoration_unet import UNetRestoration
 from mtlsr.networks.table import REALISM, RESTORATION, build_pair
 
 GIVEN = {"scale": 2, "vector_size": 5, "structure_channels": 2}
@@ -16,7 +16,7 @@ GIVEN = {"scale": 2, "vector_size": 5, "structure_channels": 2}
 @pytest.mark.parametrize("restoration", sorted(RESTORATION))
 def test_names_choose_the_networks(realism: str, restoration: str) -> None:
     sizes = {"widths": [8, 8], "units": [1, 1]}
-    own = {"units": [1, 1]} if restoration == "efficient" else {"kernels": [3, 5]}
+    own = {"units": [1, 1]} if restoration == "unet" else {"kernels": [3, 5]}
     pair = build_pair({"name": realism, **sizes}, {"name": restoration, **own}, **GIVEN)
     assert isinstance(pair, SuperResolver)
     assert type(pair.realism) is REALISM[realism]
@@ -53,13 +53,13 @@ def test_building_leaves_the_callers_options_alone() -> None:
             {"name": "sed"},
             {"name": "seed"},
             {},
-            r"^backbone\.realism\.name is 'sed'; known are efficient, seed\.$",
+            r"^backbone\.realism\.name is 'sed'; known are residual, seed\.$",
         ),
         (
             {"name": "seed"},
-            {"name": "unet"},
+            {"name": "resnet"},
             {},
-            r"^backbone\.restoration\.name is 'unet'; known are efficient, seed\.$",
+            r"^backbone\.restoration\.name is 'resnet'; known are seed, unet\.$",
         ),
         ({}, {"name": "seed"}, {}, r"^backbone\.realism\.name is 'None'; known are"),
         ({"name": ["seed"]}, {"name": "seed"}, {}, r"^backbone\.realism\.name is .*'seed'"),
@@ -159,7 +159,7 @@ def test_an_entry_points_networks_work() -> None:
 
 @pytest.mark.usefixtures("plugin")
 def test_an_entry_point_is_known_by_its_name_and_options() -> None:
-    with pytest.raises(ValueError, match="known are broken, efficient, mine, seed"):
+    with pytest.raises(ValueError, match="known are broken, mine, residual, seed"):
         build_pair({"name": "other"}, {"name": "mine"}, **GIVEN)
     with pytest.raises(ValueError, match="width is not an option of 'mine'; it takes breadth"):
         build_pair({"name": "mine", "width": 6}, {"name": "mine"}, **GIVEN)
@@ -181,4 +181,4 @@ def test_without_the_package_its_networks_are_unknown() -> None:
 
 def test_tables_hold_classes_by_name() -> None:
     assert REALISM["seed"] is SeedRealism
-    assert RESTORATION["efficient"] is EfficientRestoration
+    assert RESTORATION["unet"] is UNetRestoration

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mtlsr.networks.realism_efficient import EfficientFirstBlock
+from mtlsr.networks.realism_residual import ResidualFirstBlock
 from mtlsr.networks.realism_seed import SeedFirstBlock
 from mtlsr.objective.realism import (
     FLOOR,
@@ -21,7 +21,7 @@ from mtlsr.objective.realism import (
 
 STATISTICS = ["gram", "mean_std"]
 torch.manual_seed(0)
-JUDGES = [EfficientFirstBlock(4), SeedFirstBlock(4, 1)]
+JUDGES = [ResidualFirstBlock(4), SeedFirstBlock(4, 1)]
 
 
 def maps(*shape: int, seed: int = 0) -> Tensor:
@@ -44,27 +44,46 @@ def described(features: np.ndarray, statistic: str) -> np.ndarray:
 
 
 def test_the_vector_is_compared_with_the_degradation() -> None:
-    vector, truth = maps(4, 5, seed=1), maps(4, 5, seed=2)
+    vector, truth, logit = maps(4, 5, seed=1), maps(4, 5, seed=2), maps(4, seed=3)
     expected = np.mean((vector.numpy() - truth.numpy()) ** 2)
-    assert DegradationTerm()(vector=vector, degradation=truth).item() == pytest.approx(expected)
-    halves = DegradationTerm()(vector.bfloat16(), truth.float())
+    assert DegradationTerm()(vector, logit, truth).item() == pytest.approx(expected)
+    halves = DegradationTerm()(vector.bfloat16(), logit.bfloat16(), truth.float())
     assert halves.dtype == torch.float32
     assert halves.item() == pytest.approx(expected, rel=0.05)
 
 
+def test_clean_is_told_from_degraded_by_cross_entropy() -> None:
+    truth = torch.tensor([[0.0, 0.0], [0.0, 0.3], [0.9, 0.1]], dtype=torch.float64)
+    logit = torch.tensor([-2.0, 0.5, 3.0], dtype=torch.float64, requires_grad=True)
+    chance = 1 / (1 + np.exp(-logit.detach().numpy()))
+    expected = -np.mean(np.log([1 - chance[0], chance[1], chance[2]]))
+    term = DegradationTerm(detection=0.5)
+    assert term(truth, logit, truth).item() == pytest.approx(0.5 * expected, abs=1e-12)
+    assert torch.autograd.gradcheck(lambda x: term(truth, x, truth), (logit,))
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_weight_of_the_decision_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=f"detection is {weight}"):
+        DegradationTerm(weight)
+
+
 def test_the_vectors_gradient_is_right_and_zero_at_the_truth() -> None:
     vector, truth = maps(3, 5, seed=1).requires_grad_(), maps(3, 5, seed=2)
-    assert torch.autograd.gradcheck(lambda x: DegradationTerm()(x, truth), (vector,))
-    value = DegradationTerm()(vector, vector.detach())
+    logit = maps(3, seed=3)
+    assert torch.autograd.gradcheck(lambda x: DegradationTerm()(x, logit, truth), (vector,))
+    value = DegradationTerm()(vector, logit, vector.detach())
     value.backward()
     assert value.item() == 0
     assert (vector.grad == 0).all()
 
 
 def test_the_vectors_term_is_a_mean() -> None:
-    vector, truth = maps(2, 5, seed=1), maps(2, 5, seed=2)
-    once = DegradationTerm()(vector, truth)
-    torch.testing.assert_close(DegradationTerm()(vector.repeat(4, 1), truth.repeat(4, 1)), once)
+    vector, truth, logit = maps(2, 5, seed=1), maps(2, 5, seed=2), maps(2, seed=3)
+    term = DegradationTerm(detection=0.5)
+    once = term(vector, logit, truth)
+    again = term(vector.repeat(4, 1), logit.repeat(4), truth.repeat(4, 1))
+    torch.testing.assert_close(again, once)
 
 
 # ---- statistics ----------------------------------------------------------------------------------

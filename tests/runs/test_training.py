@@ -175,10 +175,10 @@ def test_the_named_experiments_run(compose, experiment):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-@pytest.mark.parametrize("pair", ["efficient", "seed"])
+@pytest.mark.parametrize("pair", [("residual", "unet"), ("seed", "seed")])
 def test_every_scale_and_pair_trains(compose, scale, pair):
     cfg = compose(
-        "train", f"scale={scale}", f"backbone/realism={pair}", f"backbone/restoration={pair}"
+        "train", f"scale={scale}", f"backbone/realism={pair[0]}", f"backbone/restoration={pair[1]}"
     )
     assert load_model(run(cfg) / "model")[0].scale == scale
 

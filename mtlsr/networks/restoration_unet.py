@@ -23,7 +23,7 @@ from mtlsr.networks.blocks import (
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 
 
-class EfficientRestoration(RestorationNet):
+class UNetRestoration(RestorationNet):
     """UNet decoder over the multi-scale features of stage 1.
 
     Args:
@@ -86,6 +86,7 @@ class EfficientRestoration(RestorationNet):
         height, width = lr.shape[-2:]
         base = resize(lr, (height * self.scale, width * self.scale))
         return RestorationOutput(
+            shared=x,
             structure=F.pixel_shuffle(structure, self.scale),
             texture=texture,
             sr=base + texture + share,

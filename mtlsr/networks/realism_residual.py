@@ -22,7 +22,7 @@ from mtlsr.networks.blocks import (
 from mtlsr.networks.outputs import RealismOutput
 
 
-class EfficientFirstBlock(FirstBlock):
+class ResidualFirstBlock(FirstBlock):
     """Stem convolution and the first residual block, at full size."""
 
     def __init__(self, channels: int) -> None:
@@ -37,7 +37,7 @@ class EfficientFirstBlock(FirstBlock):
         return {"expand": self.block.expand.weight, "project": self.block.project.weight}
 
 
-class EfficientRealism(RealismNet):
+class ResidualRealism(RealismNet):
     """Residual trunk at several scales.
 
     Args:
@@ -65,7 +65,7 @@ class EfficientRealism(RealismNet):
         check_at_least("vector_size", vector_size, 1)
         self.channels = tuple(widths)
         self.vector_size = vector_size
-        self.first_block = EfficientFirstBlock(first)
+        self.first_block = ResidualFirstBlock(first)
         entries = [nn.Conv2d(first, widths[0], 3, padding=1)]
         for above, below in pairwise(widths):
             entries.append(nn.Conv2d(above, below, 3, stride=2, padding=1))
@@ -78,9 +78,9 @@ class EfficientRealism(RealismNet):
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
         hidden = 2 * sum(widths)
         self.head = nn.Sequential(
-            nn.LayerNorm(hidden), nn.Linear(hidden, 64), nn.ReLU(), nn.Linear(64, vector_size)
+            nn.LayerNorm(hidden), nn.Linear(hidden, 64), nn.ReLU(), nn.Linear(64, vector_size + 1)
         )
-        # The image itself is the first guess of the clean image, and "clean" that of the vector.
+        # The image itself is the first guess of the clean image, and zero that of the vector.
         for last in (self.restore, self.head[-1]):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
             with torch.no_grad():
@@ -94,10 +94,12 @@ class EfficientRealism(RealismNet):
             x = block(entry(x))
             features.append(x)
         merged = self.merge(features)
+        said = self.head(_statistics(features))
         return RealismOutput(
             features=tuple(features),
             first_block=first,
-            vector=self.head(_statistics(features)),
+            vector=said[:, 1:],
+            logit=said[:, 0],
             reconstruction=lr + self.restore(F.relu(merged)),
         )
 
