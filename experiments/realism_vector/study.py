@@ -1,6 +1,6 @@
 """Does the realism vector mean something? Train stage 1, then ask it about unseen photographs.
 
-    python experiments/realism_vector/study.py <photographs> <held-out photographs>
+    python -m experiments.realism_vector.study <photographs> <held-out photographs>
         [--seeds 0 1 2] [--samples 2048] [--threads 2] [--runs <folder>]
 
 Both are folders of images. The table is written into README.md beside this file, between its two
@@ -8,12 +8,7 @@ markers, and as table.csv.
 """
 
 import argparse
-import csv
-import json
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -21,31 +16,21 @@ from omegaconf import OmegaConf
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
+from experiments.common import markdown, train, write_csv, write_table
 from mtlsr.data.images import find_images
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.runs import build, life, photographs
+from mtlsr.runs.manifest import read_manifest
 
 HERE = Path(__file__).parent
 BATCH = 64
 
 
-def train(folder: Path, photographs: Path, seed: int, threads: int) -> None:
-    """Train stage 1 unless its folder holds it already."""
-    manifest = folder / "manifest.json"
-    if manifest.exists() and json.loads(manifest.read_text())["status"] == "done":
-        return
-    command = [sys.executable, "-m", "mtlsr.train", "experiment=realism_vector", f"seed={seed}"]
-    command += ["dataset=folder", f"dataset.root={photographs}", f"hydra.run.dir={folder}"]
-    command += ["logger=csv", "trainer.progress=false", f"trainer.threads={threads}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
-
-
 @torch.inference_mode()
 def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
     """Rank correlations of every strength, and how well clean is told from degraded."""
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = read_manifest(folder, "run")
     cfg = OmegaConf.create({**manifest["config"], "stage1": str(folder)})
     model = build.networks(cfg)
     life.start_weights(cfg, model)
@@ -89,27 +74,19 @@ def main() -> None:
     rows = []
     for seed in asked.seeds:
         folder = asked.runs.resolve() / str(seed)
-        train(folder, asked.photographs.resolve(), seed, asked.threads)
+        chosen = ["experiment=realism_vector", f"seed={seed}", "dataset=folder"]
+        chosen.append(f"dataset.root={asked.photographs.resolve()}")
+        train(folder, *chosen, threads=asked.threads)
         rows.append({"seed": seed, **measure(folder, asked.held_out, asked.samples)})
 
-    with (HERE / "table.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(HERE / "table.csv", rows)
     titles = ["blur", "noise", "jpeg", "anisotropy", "resampling", "AUC", "seconds"]
-    lines = ["| seed | " + " | ".join(titles) + " |", "| --- " * (len(titles) + 1) + "|"]
-    for row in [*rows, None]:
-        values = [
-            row[title] if row else statistics.mean(each[title] for each in rows) for title in titles
-        ]
-        cells = [f"{value:.3f}" for value in values[:-1]] + [f"{values[-1]:.0f}"]
-        lines.append(f"| {row['seed'] if row else 'mean'} | " + " | ".join(cells) + " |")
-    page = HERE / "README.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
-    after = rest.partition("<!-- end -->")[2]
-    table = "\n".join(lines)
-    page.write_text(f"{before}<!-- table -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
-    print(table)
+    means = {title: statistics.mean(row[title] for row in rows) for title in titles}
+    lines = []
+    for row in [*rows, {"seed": "mean", **means}]:
+        figures = [f"{row[title]:.3f}" for title in titles[:-1]]
+        lines.append([str(row["seed"]), *figures, f"{row['seconds']:.0f}"])
+    write_table(HERE / "README.md", markdown(["seed", *titles], lines))
 
 
 if __name__ == "__main__":

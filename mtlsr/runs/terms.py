@@ -1,33 +1,67 @@
 """The objective's terms on whole held-out photographs: what a change of λ did to each of them."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
+from omegaconf import OmegaConf
+from torch.nn import functional as F
 
 from mtlsr.data.batch import Batch
-from mtlsr.data.pairs import EvaluationSet
+from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.inference.upscale import to_network
+from mtlsr.objective.structure import transform
+from mtlsr.runs import build
+from mtlsr.runs.fit import checkpoint
+from mtlsr.runs.manifest import read_manifest
 from mtlsr.stages.restoration import RestorationStage
 
 
 @torch.inference_mode()
-def held_out_terms(
-    stage: RestorationStage, sets: Iterable[EvaluationSet]
-) -> dict[str, dict[str, float]]:
-    """Raw value of every term of stage 2, mean over photographs: data set -> term -> value.
+def photograph_terms(stage: RestorationStage, pair: EvaluationPair) -> dict[str, float]:
+    """Raw value of every term of stage 2 on one photograph, by name.
 
     Terms of weight 0 are valued too. The networks run in float32 and in evaluation mode.
     """
     stage.eval()
+    lr, hr = to_network(pair.lr, stage.device), to_network(pair.hr, stage.device)
+    clean = torch.zeros(1, stage.network.realism.vector_size, device=stage.device)
+    valued = stage.evaluate_terms(Batch(lr, lr, hr, clean), everything=True)
+    return {name: float(raw) for name, raw in valued.raw.items()}
+
+
+def held_out_terms(
+    stage: RestorationStage, sets: Iterable[EvaluationSet]
+) -> dict[str, dict[str, float]]:
+    """`photograph_terms`, mean over photographs: data set -> term -> value."""
     found: dict[str, dict[str, float]] = {}
     for images in sets:
-        values: dict[str, list[float]] = {}
-        for pair in images:
-            lr = to_network(pair.lr, stage.device)
-            hr = to_network(pair.hr, stage.device)
-            clean = torch.zeros(1, stage.network.realism.vector_size, device=stage.device)
-            valued = stage.evaluate_terms(Batch(lr, lr, hr, clean), everything=True)
-            for name, raw in valued.raw.items():
-                values.setdefault(name, []).append(float(raw))
-        found[images.name] = {name: sum(raws) / len(raws) for name, raws in values.items()}
+        rows = [photograph_terms(stage, pair) for pair in images]
+        found[images.name] = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
     return found
+
+
+@torch.inference_mode()
+def edge_error(stage: RestorationStage, pair: EvaluationPair) -> float:
+    """Mean squared difference of the Sobel derivatives of the output and of HR, intensities 0..1.
+
+    What λ3 asks of the output itself, without the map that stage 2 predicts.
+    """
+    stage.eval()
+    sr = stage.network(to_network(pair.lr, stage.device))[1].sr
+    return float(F.mse_loss(transform(sr), transform(to_network(pair.hr, stage.device))))
+
+
+def finished_stage(run: Path) -> RestorationStage:
+    """Stage 2 of a run folder as its last step left it, with its frozen judge.
+
+    Raises:
+        ConfigError: It is no run folder.
+        OSError: The run has no checkpoint of stage 2.
+    """
+    cfg = OmegaConf.create(read_manifest(run, "run")["config"])
+    model = build.networks(cfg)
+    stage = build.restoration_stage(cfg, model, model.realism.first_block)
+    saved = torch.load(checkpoint(run, "restoration"), map_location="cpu", weights_only=True)
+    stage.load_state_dict(saved["state_dict"])
+    return stage.eval()

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mtlsr.runs import photographs
-from mtlsr.runs.terms import held_out_terms
+from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.terms import edge_error, finished_stage, held_out_terms
 from mtlsr.runs.timing import stage_of
 from mtlsr.train import run
 
@@ -34,3 +35,20 @@ def test_the_whole_photograph_is_judged_whatever_the_window(compose):
 def test_a_run_writes_them(compose):
     folder = run(compose("train"))
     assert json.loads((folder / "terms.json").read_text())["folder-val"]["anchor"] > 0
+
+
+def test_a_finished_stage_is_what_the_run_has_measured(compose):
+    cfg = compose("train")
+    folder = run(cfg)
+    stage = finished_stage(folder)
+    sets = photographs.held_out(cfg, photographs.dataset(cfg))
+    written = json.loads((folder / "terms.json").read_text())["folder-val"]
+    (found,) = held_out_terms(stage, sets).values()
+    assert found == pytest.approx(written)
+    errors = [edge_error(stage, pair) for pair in sets[0]]
+    assert 0 < sum(errors) / len(errors) < written["structure"]
+
+
+def test_a_folder_without_a_run_has_no_stage(tmp_path):
+    with pytest.raises(ConfigError, match="no manifest"):
+        finished_stage(tmp_path)

@@ -1,0 +1,45 @@
+"""What the studies share: training in a process of its own, tables in README.md and in CSV."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def train(folder: Path, *overrides: str, threads: int) -> None:
+    """Train one run, quietly, unless its folder holds it already."""
+    manifest = folder / "manifest.json"
+    if manifest.exists() and json.loads(manifest.read_text())["status"] == "done":
+        return
+    command = [sys.executable, "-m", "mtlsr.train", f"hydra.run.dir={folder}", "logger=csv"]
+    command += ["trainer.progress=false", f"trainer.threads={threads}", *overrides]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows, all of the first one's columns."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def write_table(page: Path, table: str, name: str = "table") -> None:
+    """Put a table between `<!-- name -->` and the next `<!-- end -->` of a page, and print it."""
+    opening, closing = f"<!-- {name} -->\n", "<!-- end -->"
+    before, found, rest = page.read_text(encoding="utf-8").partition(opening)
+    if not found or closing not in rest:
+        raise ValueError(f"{page} has no place for a table: {opening.strip()} and {closing}.")
+    after = rest.partition(closing)[2]
+    page.write_text(f"{before}{opening}{table}\n{closing}{after}", encoding="utf-8")
+    print(table)

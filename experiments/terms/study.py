@@ -1,0 +1,154 @@
+"""What does each term do? The default, then each λ set to 0, over seeds, on paired data.
+
+    python -m experiments.terms.study [--photographs <folder>] [--degradations bicubic classical]
+        [--jobs 2] [--threads 1] [--seeds 0 1 2] [--runs <folder>]
+
+Each seed trains stage 1 once for each degradation; all variants of stage 2 start from it and see
+the same samples. They are measured on `--photographs`, or on those that `dataset=photos` holds out.
+The tables are written into README.md beside this file, every value into <degradation>.csv.
+"""
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+
+from experiments.common import markdown, train, write_csv, write_table
+from mtlsr.data.images import find_images
+from mtlsr.data.pairs import EvaluationPair, EvaluationSet
+from mtlsr.metrics import Protocol, measure
+from mtlsr.metrics.paired import paired_interval
+from mtlsr.runs import photographs
+from mtlsr.runs.manifest import read_manifest
+from mtlsr.runs.terms import edge_error, finished_stage, photograph_terms
+
+HERE = Path(__file__).parent
+VARIANTS = {
+    "default": [],
+    "λ2 = 0": ["loss.lambda2=0"],
+    "λ3 = 0": ["loss.lambda3=0"],
+    "λ4 = 0": ["loss.lambda4=0"],
+    "λ1 alone": ["loss=single_task"],
+}
+OFF = {"λ2 = 0": "realism", "λ3 = 0": "structure", "λ4 = 0": "anchor"}
+"""Variant -> the term whose raw value it should change by at least 10 %."""
+SCALE = 4
+Rows = list[dict[str, object]]
+
+
+def train_all(runs: Path, degradation: str, seeds: Sequence[int], jobs: int, threads: int) -> None:
+    """Train what is not there yet."""
+    spoiled = [f"degradation={degradation}"]
+
+    def stage1(seed: int) -> None:
+        overrides = [f"seed={seed}", "stages=[realism]", *spoiled]
+        train(runs / f"stage1_{seed}", *overrides, threads=threads)
+
+    def stage2(job: tuple[int, str]) -> None:
+        seed, variant = job
+        given = [f"seed={seed}", "stages=[restoration]", f"stage1={runs}/stage1_{seed}", *spoiled]
+        train(runs / folder(variant, seed), *given, *VARIANTS[variant], threads=threads)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(stage1, seeds))
+        list(pool.map(stage2, [(seed, variant) for seed in seeds for variant in VARIANTS]))
+
+
+def folder(variant: str, seed: int) -> str:
+    """Name of a run's folder."""
+    return f"{list(VARIANTS).index(variant)}_{seed}"
+
+
+def spoiled_pair(pair: EvaluationPair, number: int, run: Path) -> EvaluationPair:
+    """A photograph whose low resolution is degraded as the run's stage 2 sees it; never by seed."""
+    cfg = OmegaConf.create(read_manifest(run, "run")["config"])
+    degradation = photographs.degradation(cfg.degradation)
+    rng = np.random.default_rng([photographs.STREAMS["validation"], number])
+    lr = degradation.degrade(pair.lr, degradation.sample(rng), rng)
+    return EvaluationPair(pair.name, lr, pair.hr)
+
+
+def measured(run: Path, pairs: Sequence[EvaluationPair]) -> Rows:
+    """Every figure of every photograph, as the finished run has it."""
+    stage = finished_stage(run)
+    protocol = Protocol.preset("literature", SCALE)
+    rows: Rows = []
+    for number, pair in enumerate(pairs):
+        pair = spoiled_pair(pair, number, run)
+        scores = measure(stage.enlarge(pair).numpy(), pair.hr, protocol)
+        terms = photograph_terms(stage, pair) | {"edges": edge_error(stage, pair)}
+        rows.append({"image": pair.name, **scores.as_dict(), **terms})
+    return rows
+
+
+def held_out(folder: Path | None) -> list[EvaluationPair]:
+    """The photographs to measure on."""
+    if folder is not None:
+        return list(EvaluationSet(folder.name, find_images(folder), SCALE))
+    from mtlsr.data.datasets import find_dataset
+
+    files = find_dataset("photos", None, None, 0)
+    return [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]
+
+
+def table(rows: Rows, seeds: Sequence[int]) -> str:
+    """One line a variant: figures, and how they differ from the default's."""
+
+    def values(variant: str, name: str) -> np.ndarray:
+        """(seeds, images)"""
+        own = [row for row in rows if row["variant"] == variant]
+        return np.array([[r[name] for r in own if r["seed"] == s] for s in seeds], dtype=float)
+
+    def change(variant: str, name: str) -> str:
+        """Of the mean over the photographs, in per cent; the weakest seed behind it."""
+        means = values(variant, name).mean(axis=1) / values("default", name).mean(axis=1)
+        changes = (100 * (means - 1)).tolist()
+        return f"{statistics.mean(changes):+.0f} % (weakest seed {min(changes, key=abs):+.0f} %)"
+
+    lines = []
+    for variant in VARIANTS:
+        psnr = values(variant, "psnr_y").mean(axis=1).tolist()
+        spread = statistics.stdev(psnr) if len(psnr) > 1 else 0.0
+        cells = [variant, f"{statistics.mean(psnr):.2f} ± {spread:.2f}"]
+        for name in ("psnr_y", "ssim_y", "edges", "realism"):
+            if variant == "default":
+                cells.append(f"{values(variant, name).mean():.4g}" if name != "psnr_y" else "")
+            else:
+                cells.append(str(paired_interval(values(variant, name) - values("default", name))))
+        cells.append(change(variant, OFF[variant]) if variant in OFF else "")
+        lines.append(cells)
+    titles = ["variant", "PSNR-Y, dB", "Δ PSNR-Y", "Δ SSIM-Y", "Δ edge error", "Δ Gram distance"]
+    return markdown([*titles, "change of its own term"], lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, help="folder of images to measure on")
+    parser.add_argument("--degradations", nargs="+", default=["bicubic", "classical"])
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of a training")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", type=Path, default=Path("outputs/terms"))
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    pairs = held_out(asked.photographs)
+    for degradation in asked.degradations:
+        runs = asked.runs.resolve() / degradation
+        train_all(runs, degradation, asked.seeds, asked.jobs, asked.threads)
+        rows: Rows = [
+            {"variant": variant, "seed": seed, **row}
+            for variant in VARIANTS
+            for seed in asked.seeds
+            for row in measured(runs / folder(variant, seed), pairs)
+        ]
+        write_csv(HERE / f"{degradation}.csv", rows)
+        write_table(HERE / "README.md", table(rows, asked.seeds), degradation)
+
+
+if __name__ == "__main__":
+    main()
