@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 from mtlsr.objective.structure import (
@@ -13,6 +12,7 @@ from mtlsr.objective.structure import (
     identity,
     transform,
 )
+from tests import by_hand
 
 KINDS = ["gradient", "corners", "identity"]
 TRANSFORMS = {"gradient": gradient, "corners": corners, "identity": identity}
@@ -23,35 +23,14 @@ def image(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=generator, dtype=torch.float64)
 
 
-def derivatives(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """d/dx and d/dy of one (3, H, W) picture, in intensity per pixel, by SciPy."""
-    grey = np.tensordot([0.299, 0.587, 0.114], picture, axes=1)
-    return tuple(ndimage.sobel(grey, axis=axis, mode="nearest") / 8 for axis in (1, 0))
-
-
-def smaller_eigenvalue(picture: np.ndarray) -> np.ndarray:
-    dx, dy = derivatives(picture)
-    xx, yy, xy = (
-        ndimage.gaussian_filter(x, sigma=1, radius=3, mode="mirror")
-        for x in (dx * dx, dy * dy, dx * dy)
-    )
-    tensors = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
-    return np.linalg.eigvalsh(tensors)[..., 0].clip(min=0)
-
-
-def by_hand(images: Tensor, kind: str) -> np.ndarray:
-    pictures = images.double().numpy()
-    if kind == "gradient":
-        return np.stack([np.stack(derivatives(x)) for x in pictures])
-    if kind == "corners":
-        return np.stack([np.sqrt(smaller_eigenvalue(x) + 1e-8)[None] - 1e-4 for x in pictures])
-    return pictures
+def structure_of(images: Tensor, kind: str) -> np.ndarray:
+    return by_hand.structure(images.double().numpy(), kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_transforms_agree_with_scipy(kind: str) -> None:
     images = image(2, 3, 11, 9)
-    expected = by_hand(images, kind)
+    expected = structure_of(images, kind)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(transform(images, kind).numpy(), expected, atol=1e-6)
     # The root of a small eigenvalue magnifies what float32 rounds.
@@ -122,7 +101,7 @@ def test_transforms_stay_in_float32_under_autocast(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
     estimate, clean = image(2, 3, 9, 8, seed=1), image(2, 3, 9, 8, seed=2)
-    expected = np.mean((by_hand(estimate, kind) - by_hand(clean, kind)) ** 2)
+    expected = np.mean((structure_of(estimate, kind) - structure_of(clean, kind)) ** 2)
     value = CleanStructureTerm(kind)(reconstruction=estimate, lr_clean=clean)
     assert value.shape == ()
     assert value.item() == pytest.approx(expected, abs=1e-6)
@@ -133,8 +112,8 @@ def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
 def test_stage_two_adds_the_images_and_the_predicted_structures_error(kind: str) -> None:
     sr, hr = image(2, 3, 9, 8, seed=1), image(2, 3, 9, 8, seed=2)
     predicted = image(2, CHANNELS[kind], 9, 8, seed=3) - 0.5
-    target = by_hand(hr, kind)
-    expected = np.mean((by_hand(sr, kind) - target) ** 2)
+    target = structure_of(hr, kind)
+    expected = np.mean((structure_of(sr, kind) - target) ** 2)
     expected += np.mean((predicted.numpy() - target) ** 2)
     value = StructureTerm(kind)(sr=sr, structure=predicted, hr=hr)
     assert value.shape == ()
