@@ -103,6 +103,37 @@ def test_inner_weights_add_their_distances(kind: str, a: float, b: float) -> Non
     assert SmoothnessTerm(kind, a, b)(**known).item() == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_outputs_own_inner_weight_leaves_the_source_formula(kind: str) -> None:
+    known = inputs()
+    arrays = {name: x.numpy() for name, x in known.items()}
+    own = by_hand.distance(arrays["sr"], arrays["hr"], kind)
+    low = by_hand.distance(arrays["reconstruction"], arrays["lr_clean"], kind)
+    both = SmoothnessTerm(kind, reconstruction=0.5, output=0.25)(**known)
+    assert both.item() == pytest.approx(0.25 * own + 0.5 * low, abs=1e-9)
+    known |= {name: torch.full_like(known[name], float("nan")) for name in ("sr", "hr")}
+    formula = SmoothnessTerm(kind, reconstruction=1, output=0)(**known)
+    assert formula.item() == pytest.approx(low, abs=1e-9)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 3), st.booleans())
+def test_turning_and_mirroring_all_images_changes_nothing(turns: int, mirrored: bool) -> None:
+    known = inputs()
+    turned = {
+        name: torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
+        for name, x in known.items()
+    }
+    for kind in KINDS:
+        term = SmoothnessTerm(kind, reconstruction=0.5)
+        torch.testing.assert_close(term(**turned), term(**known))
+
+
+def test_a_term_that_compares_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="output, reconstruction, consistency are all 0"):
+        SmoothnessTerm(output=0)
+
+
 def test_single_task_looks_at_sr_and_hr_alone() -> None:
     known = inputs()
     for name in ("reconstruction", "lr_clean"):
@@ -179,7 +210,7 @@ def test_unknown_distances_are_refused(term: type, kind: str) -> None:
 
 
 @pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["reconstruction", "consistency"])
+@pytest.mark.parametrize("name", ["output", "reconstruction", "consistency"])
 def test_inner_weights_are_finite_and_not_negative(name: str, weight: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {weight}; it must be finite and"):
         SmoothnessTerm("l1", **{name: weight})
