@@ -63,6 +63,9 @@ class MovingAverage(nn.Module):
         averaged, (mean, weight) = moving_average(statistic, (self.mean, self.weight), self.decay)
         if self.training and torch.is_grad_enabled():
             # m' is linear in T, so its mean over the processes is that of all their images.
-            self.mean.copy_(mean_over_ranks(mean))
-            self.weight.copy_(weight)
+            mean = mean_over_ranks(mean)
+            # A batch that overflowed in half precision must not stay in the average for good.
+            usable = mean.isfinite().all()
+            self.mean.copy_(torch.where(usable, mean, self.mean))
+            self.weight.copy_(torch.where(usable, weight, self.weight))
         return averaged

@@ -65,11 +65,12 @@ class StyleTerm(nn.Module):
 
     With `average`, the statistics of `sr` and of HR each go through `moving_average` first: the
     source's ⊖. For `gram` and `mean_std` it averages the images' statistics, for `centred` the mean
-    μ that is subtracted. Evaluation leaves the averages as they are, and judges images by their own
-    `gram` and `mean_std`.
+    μ that is subtracted, since centred features themselves have mean 0. Evaluation leaves the
+    averages as they are, and judges images by their own `gram` and `mean_std`.
 
     `centred` is the source's ‖S₁ - μ₁ ⊖ S_x̂‖: S₁ the maps of HR and S_x̂ those of `sr`, each pooled
-    and less its mean; the norm is that of an image's C numbers, and images are averaged.
+    and less its mean; the norm is that of an image's C numbers, and images are averaged. One image
+    alone, as in evaluation, is valued by the average that training left, or as 0 without one.
 
     Args:
         statistic: `gram`, `mean_std` or `centred`.

@@ -123,6 +123,19 @@ def test_only_training_with_gradients_moves_the_state() -> None:
     assert moved(average)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_batch_that_overflowed_leaves_the_state_alone(value: float) -> None:
+    average = MovingAverage((2, 3), 0.9)
+    average(batches(1)[0])
+    before = copy.deepcopy(average.state_dict())
+    spoilt = batches(2)[1]
+    spoilt[0, 0, 0] = value
+    assert not average(spoilt).isfinite().all()
+    assert all(torch.equal(x, before[name]) for name, x in average.state_dict().items())
+    average(batches(2)[1])
+    assert average.weight.item() == pytest.approx(1.9)
+
+
 def test_a_copy_and_its_original_share_nothing() -> None:
     average = MovingAverage((2, 3), 0.9)
     average(batches(1)[0])
