@@ -13,6 +13,9 @@ class FirstBlock(nn.Module, ABC):
     A frozen copy of it, as stage 1 left it, judges and anchors stage 2.
     """
 
+    channels: int
+    """Channels C of its maps."""
+
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
         """Return the maps S of the λ2 term."""

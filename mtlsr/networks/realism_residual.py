@@ -27,6 +27,7 @@ class ResidualFirstBlock(FirstBlock):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.channels = channels
         self.stem = nn.Conv2d(3, channels, 3, padding=1)
         self.block = ResidualUnit(channels)
 

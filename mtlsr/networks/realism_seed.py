@@ -42,6 +42,7 @@ class SeedFirstBlock(FirstBlock):
 
     def __init__(self, channels: int, units: int) -> None:
         super().__init__()
+        self.channels = channels
         self.stem = layer(3, channels)
         self.block = nn.Sequential(*(SeedUnit(channels) for _ in range(units)))
 

@@ -20,6 +20,15 @@ def anchor(weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]) -> Tensor
     return torch.stack(squares).sum() / sum(weight.numel() for weight in weights.values())
 
 
+def drift(weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """How far each tensor has moved, ‖θ - θ*‖ / ‖θ*‖, by name: 0 at θ = θ*."""
+    return {
+        name: torch.linalg.vector_norm(weights[name] - reference)
+        / torch.linalg.vector_norm(reference).clamp(min=torch.finfo(reference.dtype).tiny)
+        for name, reference in ideal.items()
+    }
+
+
 class AnchorTerm(nn.Module):
     """Stage 2's λ4: mean of ‖θ_R - θ_R*‖² over the first residual block's convolutions.
 
@@ -27,5 +36,14 @@ class AnchorTerm(nn.Module):
     without its Fisher weights (L2-SP, Li et al. 2018, arXiv:1802.01483).
     """
 
+    balanced = False
+    """Zero when stage 2 begins, so its gradient says nothing about how tasks compete."""
+
     def forward(self, weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]) -> Tensor:
         return anchor(weights, ideal)
+
+    def details(
+        self, weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the drift of each convolution, to be logged."""
+        return {f"drift/{name}": value for name, value in drift(weights, ideal).items()}

@@ -1,8 +1,8 @@
 """The weighted sum. Nothing else in the code knows how many terms there are."""
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,13 +19,16 @@ class Valued:
     """The weight λ of every term."""
     total: Tensor
     """Σ λ · raw: what is minimised."""
+    details: dict[str, Tensor] = field(default_factory=dict)
+    """What terms have to say beside their value, scalars by `<term>/<name>`, to be logged."""
 
 
 class Objective(nn.Module):
     """Σ λ_i · term_i. Each term asks for what it needs by the names of its arguments.
 
     Args:
-        terms: Modules that return a scalar.
+        terms: Modules that return a scalar. One may have a method `details`, which asks likewise
+            and returns scalars by name that are worth logging.
         weights: λ of each term, by the same names.
 
     Raises:
@@ -43,15 +46,14 @@ class Objective(nn.Module):
             raise ValueError(f"every weight of {', '.join(weights)} is 0: nothing to train.")
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights)
-        self._needs = {
-            name: tuple(inspect.signature(term.forward).parameters) for name, term in terms.items()
-        }
+        self._needs = {name: _arguments(term.forward) for name, term in terms.items()}
 
     def forward(self, everything: bool = True, **known: Any) -> Valued:
         """Evaluate the terms on what is `known`.
 
         Args:
-            everything: Evaluate also the terms of weight 0, without gradient, to report them.
+            everything: Evaluate also the terms of weight 0 and the details, without gradient, to
+                report them.
             known: What terms ask for, by name.
 
         Raises:
@@ -67,4 +69,23 @@ class Objective(nn.Module):
                 raw[name] = term(**{need: known[need] for need in self._needs[name]})
             if weight > 0:
                 parts.append(weight * raw[name])
-        return Valued(raw=raw, weights=self.weights, total=torch.stack(parts).sum())
+        return Valued(
+            raw=raw,
+            weights=self.weights,
+            total=torch.stack(parts).sum(),
+            details=self._details(known) if everything else {},
+        )
+
+    @torch.no_grad()
+    def _details(self, known: Mapping[str, Any]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            details = getattr(term, "details", None)
+            if details is not None:
+                said = details(**{need: known[need] for need in _arguments(details)})
+                found |= {f"{name}/{key}": value for key, value in said.items()}
+        return found
+
+
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)

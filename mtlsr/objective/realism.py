@@ -4,16 +4,16 @@ Stage 1 learns realism from a generator that knows how it degraded each image. S
 the feature space of stage 1's first block: two images of one style have equal feature statistics.
 """
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.objective.precision import in_full_precision, widened
-
-Statistic = Literal["gram", "mean_std"]
+from mtlsr.objective.checks import check_choice, check_weight
+from mtlsr.objective.moving_average import MovingAverage
+from mtlsr.objective.precision import widened
+from mtlsr.objective.style import Statistic, compare, describe
 
 
 def degradation_error(
@@ -49,60 +49,11 @@ class DegradationTerm(nn.Module):
 
     def __init__(self, detection: float = 0.0) -> None:
         super().__init__()
-        if not 0 <= detection < float("inf"):
-            raise ValueError(f"detection is {detection}; it must be finite and ≥ 0.")
+        check_weight("detection", detection)
         self.detection = detection
 
     def forward(self, vector: Tensor, logit: Tensor, degradation: Tensor) -> Tensor:
         return degradation_error(vector, logit, degradation, self.detection)
-
-
-@in_full_precision
-def gram(features: Tensor) -> Tensor:
-    """Gram matrix of feature maps (N, C, H, W) less their mean: G = F Fᵀ / (H·W), (N, C, C).
-
-    It does not see where a pixel stands, so it describes style (Gatys et al. 2016,
-    arXiv:1508.06576); the division makes it independent of the patch size. The mean μ, which the
-    source subtracts too, is brightness: left in, it outweighs texture by more or by less, as the
-    features of stage 1 happen to be (Sun and Saenko 2016, arXiv:1607.01719, compare styles so).
-    """
-    flat = features.flatten(2)
-    flat = flat - flat.mean(dim=-1, keepdim=True)
-    return flat @ flat.transpose(1, 2) / flat.shape[-1]
-
-
-@in_full_precision
-def mean_std(features: Tensor) -> Tensor:
-    """Mean and standard deviation of every channel of (N, C, H, W): (N, 2, C).
-
-    The statistics of AdaIN (Huang and Belongie 2017, arXiv:1703.06868).
-    """
-    flat = features.flatten(2)
-    # The small constant keeps the gradient of a constant channel finite.
-    deviation = (flat.var(dim=-1, correction=0) + 1e-8).sqrt()
-    return torch.stack([flat.mean(dim=-1), deviation], dim=1)
-
-
-_STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram, "mean_std": mean_std}
-
-
-FLOOR = 1e-6
-"""Added to the energy that divides, for an original without any features."""
-
-
-def style_distance(features: Tensor, target: Tensor, statistic: Statistic = "gram") -> Tensor:
-    """Distance of the statistics T of two sets of maps (N, C, H, W), mean over images: a scalar.
-
-    d = mean over n of √(1 + r_n² / 4) - 1 with r_n = ‖T(a_n) - T(b_n)‖ / ‖T(b_n)‖. For small r it
-    is half of Gatys' ¼ ‖T(a) - T(b)‖², relative to the original's own energy, so that it means the
-    same for every judge, however large its features are. The smooth norm (Charbonnier et al. 1994)
-    bounds what one image can ask for: noise, say, that nobody could restore.
-    """
-    describe = _STATISTICS[statistic]
-    reference = describe(target).flatten(1)
-    squares = (describe(features).flatten(1) - reference).square().sum(dim=1)
-    relative = squares / (reference.square().sum(dim=1) + FLOOR)
-    return (1 + relative / 4).sqrt().mean() - 1
 
 
 class StyleTerm(nn.Module):
@@ -112,27 +63,62 @@ class StyleTerm(nn.Module):
     places, so a window of them is as good a sample as the patch, and the judge works on
     high-resolution images, where every pixel costs s² times what it costs the networks.
 
+    With `average`, the statistics of `sr` and of HR each go through `moving_average` first: the
+    source's ⊖. For `gram` and `mean_std` it averages the images' statistics, for `centred` the mean
+    μ that is subtracted, since centred features themselves have mean 0. Evaluation leaves the
+    averages as they are, and judges images by their own `gram` and `mean_std`.
+
+    `centred` is the source's ‖S₁ - μ₁ ⊖ S_x̂‖: S₁ the maps of HR and S_x̂ those of `sr`, each pooled
+    and less its mean; the norm is that of an image's C numbers, and images are averaged. One image
+    alone, as in evaluation, is valued by the average that training left, or as 0 without one.
+
     Args:
-        statistic: `gram` or `mean_std`.
+        statistic: `gram`, `mean_std` or `centred`.
         window: Side of the window in pixels of HR; 0 takes all. Evaluation always takes all.
+        average: Decay β of the moving average, in [0, 1[; 0 = no average.
+        channels: Channels of the judge's maps; needed with an average.
+
+    Raises:
+        ValueError: An unknown statistic, or a number out of its range.
     """
 
-    def __init__(self, statistic: Statistic = "gram", window: int = 0) -> None:
+    def __init__(
+        self,
+        statistic: Statistic = "gram",
+        window: int = 0,
+        average: float = 0.0,
+        channels: int = 0,
+    ) -> None:
         super().__init__()
-        if statistic not in get_args(Statistic):
-            raise ValueError(
-                f"statistic is {statistic!r}; it is one of {', '.join(get_args(Statistic))}."
-            )
+        check_choice("statistic", statistic, get_args(Statistic))
         if window < 0:
             raise ValueError(f"window is {window}; it is a number of pixels, or 0 for all.")
+        if not 0 <= average < 1:
+            raise ValueError(f"average is {average}; it must be at least 0 and below 1.")
+        if average and channels < 1:
+            raise ValueError(f"channels is {channels}; an average needs those of the judge's maps.")
         self.statistic: Statistic = statistic
         self.window = window
+        self.averages = nn.ModuleDict()
+        if average:
+            shape = {
+                "gram": (channels, channels),
+                "mean_std": (2, channels),
+                "centred": (channels,),
+            }[statistic]
+            self.averages.update({of: MovingAverage(shape, average) for of in ("sr", "hr")})
 
     def forward(self, sr: Tensor, hr: Tensor, judge: nn.Module) -> Tensor:
         window = self.window if self.training else 0
         with torch.no_grad():
             target = judge(centre(hr, window))
-        return style_distance(judge(centre(sr, window)), target, self.statistic)
+        ours = self._described(judge(centre(sr, window)), "sr")
+        return compare(ours, self._described(target, "hr"), self.statistic)
+
+    def _described(self, features: Tensor, of: str) -> Tensor:
+        if self.averages and (self.training or self.statistic == "centred"):
+            return describe(features, self.statistic, self.averages[of])
+        return describe(features, self.statistic)
 
 
 def centre(images: Tensor, window: int) -> Tensor:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.data.resize import downscale
+from mtlsr.objective.checks import check_choice, check_weight
 
 Distance = Literal["mse", "l1", "charbonnier"]
 
@@ -43,46 +45,56 @@ class ReconstructionTerm(nn.Module):
 
     def __init__(self, kind: Distance = "l1") -> None:
         super().__init__()
-        self.kind = _checked(kind)
+        check_choice("distance", kind, get_args(Distance))
+        self.kind: Distance = kind
 
     def forward(self, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
         return distance(reconstruction, lr_clean, self.kind)
 
 
 class SmoothnessTerm(nn.Module):
-    """Stage 2's λ1: d(HR, sr) + a · d(y, ŷ) + b · d(y, sr↓).
+    """Stage 2's λ1: o · d(HR, sr) + a · d(y, ŷ) + b · d(y, sr↓).
 
     y is the clean low-resolution image, ŷ its `reconstruction`, sr↓ the output brought back to low
-    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1].
+    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1]. The source's
+    L_mse(y, ŷ) is d = mse with o = 0, a = 1, b = 0.
 
     Args:
         kind: The distance d.
         reconstruction: Inner weight a.
         consistency: Inner weight b.
+        output: Inner weight o.
+
+    Raises:
+        ValueError: An unknown distance, an impossible weight, or nothing to compare.
     """
 
     def __init__(
-        self, kind: Distance = "l1", reconstruction: float = 0.0, consistency: float = 0.0
+        self,
+        kind: Distance = "l1",
+        reconstruction: float = 0.0,
+        consistency: float = 0.0,
+        output: float = 1.0,
     ) -> None:
         super().__init__()
-        self.kind = _checked(kind)
-        for name, weight in (("reconstruction", reconstruction), ("consistency", consistency)):
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"{name} is {weight}; it must be finite and ≥ 0.")
+        check_choice("distance", kind, get_args(Distance))
+        inner = {"output": output, "reconstruction": reconstruction, "consistency": consistency}
+        for name, weight in inner.items():
+            check_weight(name, weight)
+        if not any(inner.values()):
+            raise ValueError(f"{', '.join(inner)} are all 0: nothing is compared.")
+        self.kind: Distance = kind
+        self.output = output
         self.reconstruction = reconstruction
         self.consistency = consistency
 
     def forward(self, sr: Tensor, hr: Tensor, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
-        total = distance(sr, hr, self.kind)
+        parts: list[Tensor] = []
+        if self.output:
+            parts.append(self.output * distance(sr, hr, self.kind))
         if self.reconstruction:
-            total = total + self.reconstruction * distance(reconstruction, lr_clean, self.kind)
+            parts.append(self.reconstruction * distance(reconstruction, lr_clean, self.kind))
         if self.consistency:
             scale = sr.shape[-1] // lr_clean.shape[-1]
-            total = total + self.consistency * distance(downscale(sr, scale), lr_clean, self.kind)
-        return total
-
-
-def _checked(kind: Distance) -> Distance:
-    if kind not in get_args(Distance):
-        raise ValueError(f"distance is {kind!r}; it is one of {', '.join(get_args(Distance))}.")
-    return kind
+            parts.append(self.consistency * distance(downscale(sr, scale), lr_clean, self.kind))
+        return torch.stack(parts).sum()

@@ -10,6 +10,7 @@ from kornia.filters import spatial_gradient
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.objective.checks import check_choice, check_weight
 from mtlsr.objective.precision import in_full_precision, widened
 
 Transform = Literal["gradient", "corners", "identity"]
@@ -61,37 +62,42 @@ class CleanStructureTerm(nn.Module):
 
     def __init__(self, kind: Transform = "gradient") -> None:
         super().__init__()
-        self.kind = _checked(kind)
+        check_choice("transform", kind, get_args(Transform))
+        self.kind: Transform = kind
 
     def forward(self, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
         return F.mse_loss(transform(reconstruction, self.kind), _target(lr_clean, self.kind))
 
 
 class StructureTerm(nn.Module):
-    """Stage 2's λ3: mean of ‖T(HR) - T(sr)‖² + mean of ‖T(HR) - structure‖².
+    """Stage 2's λ3: mean of ‖T(HR) - T(sr)‖² + m · mean of ‖T(HR) - structure‖².
 
-    `structure` is the predicted structure map, (N, K, H, W) with K = `CHANNELS[kind]`.
+    `structure` is the predicted structure map, (N, K, H, W) with K = `CHANNELS[kind]`. The source's
+    ‖I - I_x̂‖² is T = identity with m = 0. Squares are averaged over all numbers of a map.
 
     Args:
         kind: The transform T.
+        map: Inner weight m.
+
+    Raises:
+        ValueError: An unknown transform, or an impossible weight.
     """
 
-    def __init__(self, kind: Transform = "gradient") -> None:
+    def __init__(self, kind: Transform = "gradient", map: float = 1.0) -> None:
         super().__init__()
-        self.kind = _checked(kind)
+        check_choice("transform", kind, get_args(Transform))
+        check_weight("map", map)
+        self.kind: Transform = kind
+        self.map = map
 
     def forward(self, sr: Tensor, structure: Tensor, hr: Tensor) -> Tensor:
         target = _target(hr, self.kind)
         of_image = F.mse_loss(transform(sr, self.kind), target)
-        return of_image + F.mse_loss(widened(structure), target)
+        if not self.map:
+            return of_image
+        return of_image + self.map * F.mse_loss(widened(structure), target)
 
 
 @torch.no_grad()
 def _target(image: Tensor, kind: Transform) -> Tensor:
     return transform(image, kind)
-
-
-def _checked(kind: Transform) -> Transform:
-    if kind not in get_args(Transform):
-        raise ValueError(f"transform is {kind!r}; it is one of {', '.join(get_args(Transform))}.")
-    return kind

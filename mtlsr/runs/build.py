@@ -9,6 +9,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from mtlsr.networks.base import FirstBlock, SuperResolver
 from mtlsr.networks.table import build_pair
@@ -49,15 +50,28 @@ def networks(cfg: DictConfig) -> SuperResolver:
     return pair
 
 
-def objective(cfg: DictConfig, stage: StageName) -> Objective:
-    """The weighted terms of a stage."""
+def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective:
+    """The weighted terms of a stage.
+
+    Args:
+        cfg: The configuration of a training.
+        stage: Which one.
+        channels: Of the first block that judges stage 2; a moving average needs them.
+
+    Raises:
+        ConfigError: A value that its term refuses, or values that do not go together.
+    """
     loss = cfg.loss
     if stage == "realism":
         return Objective(
             {
-                "smoothness": ReconstructionTerm(loss.smoothness.distance),
-                "realism": DegradationTerm(loss.realism.detection),
-                "structure": CleanStructureTerm(loss.structure.transform),
+                "smoothness": _term(
+                    "loss.smoothness", ReconstructionTerm, kind=loss.smoothness.distance
+                ),
+                "realism": _term("loss.realism", DegradationTerm, detection=loss.realism.detection),
+                "structure": _term(
+                    "loss.structure", CleanStructureTerm, kind=loss.structure.transform
+                ),
             },
             {
                 "smoothness": loss.stage1.lambda1,
@@ -65,15 +79,30 @@ def objective(cfg: DictConfig, stage: StageName) -> Objective:
                 "structure": loss.stage1.lambda3,
             },
         )
-    return Objective(
+    made = Objective(
         {
-            "smoothness": SmoothnessTerm(
-                loss.smoothness.distance,
-                loss.smoothness.reconstruction,
-                loss.smoothness.consistency,
+            "smoothness": _term(
+                "loss.smoothness",
+                SmoothnessTerm,
+                kind=loss.smoothness.distance,
+                output=loss.smoothness.output,
+                reconstruction=loss.smoothness.reconstruction,
+                consistency=loss.smoothness.consistency,
             ),
-            "realism": StyleTerm(loss.realism.statistic, loss.realism.window),
-            "structure": StructureTerm(loss.structure.transform),
+            "realism": _term(
+                "loss.realism",
+                StyleTerm,
+                statistic=loss.realism.statistic,
+                window=loss.realism.window,
+                average=loss.realism.average,
+                channels=channels,
+            ),
+            "structure": _term(
+                "loss.structure",
+                StructureTerm,
+                kind=loss.structure.transform,
+                map=loss.structure.map,
+            ),
             "anchor": AnchorTerm(),
         },
         {
@@ -83,6 +112,32 @@ def objective(cfg: DictConfig, stage: StageName) -> Objective:
             "anchor": loss.lambda4,
         },
     )
+    _check_together(cfg)
+    return made
+
+
+def _term(key: str, term: type[nn.Module], **options: Any) -> nn.Module:
+    """Make a term of the options below `key`; what it refuses is then named in full."""
+    try:
+        return term(**options)
+    except ValueError as error:
+        raise ConfigError(f"{key}.{error}") from error
+
+
+def _check_together(cfg: DictConfig) -> None:
+    """Refuse an objective of stage 2 whose parts are fine, each by itself."""
+    loss, batch = cfg.loss, cfg.schedule.restoration.batch
+    if loss.lambda2 > 0 and loss.realism.statistic == "centred" and batch < 2:
+        raise ConfigError(
+            f"loss.realism.statistic is centred and schedule.restoration.batch is {batch}: one "
+            "image less its own mean is 0; it takes 2 at least, or another statistic."
+        )
+    smoothness = loss.lambda1 * (loss.smoothness.output + loss.smoothness.consistency)
+    if not (smoothness or loss.lambda2 or loss.lambda3):
+        raise ConfigError(
+            "nothing would train stage 2's network: loss.lambda2, loss.lambda3, and loss.lambda1 "
+            "or loss.smoothness.output and loss.smoothness.consistency are all 0."
+        )
 
 
 def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
@@ -103,7 +158,7 @@ def restoration_stage(
     """Stage 2: it trains both networks; a copy of `reference` judges and anchors."""
     return RestorationStage(
         model,
-        objective(cfg, "restoration"),
+        objective(cfg, "restoration", reference.channels),
         recipe(cfg, "restoration"),
         reference,
         cfg.freeze_realism,

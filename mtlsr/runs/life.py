@@ -118,10 +118,10 @@ def check(cfg: DictConfig) -> None:
             "give stage1."
         )
     check_ranges(cfg)
-    start_weights(cfg, build.networks(cfg))
+    first_block = start_weights(cfg, build.networks(cfg))
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.objective(cfg, stage)
+        build.objective(cfg, stage, first_block.channels)
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)

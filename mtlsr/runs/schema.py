@@ -46,6 +46,8 @@ class BackboneConfig:
 class SmoothnessConfig:
     distance: str = MISSING
     """mse, l1 or charbonnier."""
+    output: float = number(0)
+    """Inner weight of the high-resolution image against the output."""
     reconstruction: float = number(0)
     """Inner weight of the clean low-resolution image against its reconstruction."""
     consistency: float = number(0)
@@ -57,7 +59,9 @@ class RealismConfig:
     detection: float = number(0)
     """Inner weight, in stage 1, of the decision between clean and degraded."""
     statistic: str = MISSING
-    """gram or mean_std."""
+    """gram, mean_std or centred."""
+    average: float = number(0, 1)
+    """Decay of the statistics' moving average, below 1; 0 = no average."""
     window: int = number(0)
     """Side of the judged window in pixels of the high-resolution patch; 0 = all of it."""
 
@@ -66,6 +70,8 @@ class RealismConfig:
 class StructureConfig:
     transform: str = MISSING
     """gradient, corners or identity."""
+    map: float = number(0)
+    """Inner weight of the predicted structure map."""
 
 
 @dataclass

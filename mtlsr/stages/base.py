@@ -46,7 +46,8 @@ class Stage(pl.LightningModule):
     """A stage of training: a network, an objective, a recipe.
 
     Every `trainer.log_every_n_steps` steps each term is logged as it is (`raw`), with its weight
-    and as their product, under the stage's name: `restoration/structure/raw`.
+    and as their product, under the stage's name: `restoration/structure/raw`. So is what a term has
+    to say beside it: `restoration/anchor/drift/expand`.
 
     Args:
         network: What the optimiser trains.
@@ -122,5 +123,6 @@ class Stage(pl.LightningModule):
             values[f"{self.stage}/{term}/raw"] = raw.detach()
             values[f"{self.stage}/{term}/weight"] = weight
             values[f"{self.stage}/{term}/weighted"] = weight * raw.detach()
+        values |= {f"{self.stage}/{name}": value for name, value in valued.details.items()}
         values[f"{self.stage}/lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         self.log_dict(values)

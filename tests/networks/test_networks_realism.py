@@ -68,6 +68,7 @@ def test_what_judges_and_what_runs_are_the_same_first_block(net: RealismNet) -> 
     lr = torch.rand(2, 3, 12, 10)
     assert isinstance(net.first_block, FirstBlock)
     assert torch.equal(net.first_block(lr), net(lr).first_block)
+    assert net(lr).first_block.shape == (2, net.first_block.channels, 12, 10)
 
 
 def test_everything_else_is_computed_from_the_first_block(net: RealismNet) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtlsr.networks.realism_seed import SeedFirstBlock
-from mtlsr.objective.anchor import AnchorTerm, anchor
+from mtlsr.objective.anchor import AnchorTerm, anchor, drift
 
 
 def tensors(seed: int, dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
@@ -86,3 +86,39 @@ def test_tensors_of_other_names_are_refused() -> None:
     ideal["other"] = ideal.pop("project")
     with pytest.raises(ValueError, match=r"\['expand', 'other'\].*\['expand', 'project'\]"):
         AnchorTerm()(weights, ideal)
+
+
+# ---- drift ---------------------------------------------------------------------------------------
+
+
+def test_drift_is_the_relative_distance_of_each_tensor() -> None:
+    weights, ideal = tensors(1), tensors(2)
+    found = drift(weights, ideal)
+    assert set(found) == {"expand", "project"}
+    for name, value in found.items():
+        a, b = weights[name].numpy(), ideal[name].numpy()
+        assert value.item() == pytest.approx(np.linalg.norm(a - b) / np.linalg.norm(b), abs=1e-9)
+        assert value.shape == ()
+    assert all(value == 0 for value in drift(ideal, ideal).values())
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-3, 3), st.floats(1e-3, 1e3))
+def test_drift_does_not_depend_on_how_large_weights_are(share: float, size: float) -> None:
+    ideal = {name: size * x for name, x in tensors(1).items()}
+    moved = {name: (1 + share) * x for name, x in ideal.items()}
+    for value in drift(moved, ideal).values():
+        assert value.item() == pytest.approx(abs(share), abs=1e-9)
+
+
+def test_weights_that_started_at_zero_drift_finitely() -> None:
+    nothing = {"expand": torch.zeros(2, 3)}
+    assert drift(nothing, nothing)["expand"] == 0
+    assert drift({"expand": torch.ones(2, 3) * 1e-8}, nothing)["expand"].isfinite()
+
+
+def test_the_term_tells_the_drift_of_each_layer() -> None:
+    weights, ideal = tensors(1), tensors(2)
+    said = AnchorTerm().details(weights, ideal)
+    assert set(said) == {"drift/expand", "drift/project"}
+    assert torch.equal(said["drift/expand"], drift(weights, ideal)["expand"])

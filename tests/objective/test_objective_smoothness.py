@@ -13,6 +13,7 @@ from mtlsr.objective.smoothness import (
     charbonnier,
     distance,
 )
+from tests import by_hand
 
 KINDS = ["mse", "l1", "charbonnier"]
 
@@ -22,22 +23,15 @@ def image(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=generator, dtype=torch.float64)
 
 
-def by_hand(estimate: np.ndarray, target: np.ndarray, kind: str) -> float:
-    difference = estimate - target
-    if kind == "mse":
-        return float(np.mean(difference**2))
-    if kind == "l1":
-        return float(np.mean(np.abs(difference)))
-    return float(np.mean(np.hypot(difference, 1e-3)) - 1e-3)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_distances_agree_with_numpy(kind: str) -> None:
     a, b = image(2, 3, 6, 5, seed=1), image(2, 3, 6, 5, seed=2)
     assert distance(a, b, kind).shape == ()
-    assert distance(a, b, kind).item() == pytest.approx(by_hand(a.numpy(), b.numpy(), kind))
+    assert distance(a, b, kind).item() == pytest.approx(
+        by_hand.distance(a.numpy(), b.numpy(), kind)
+    )
     single = distance(a.float(), b.float(), kind).item()
-    assert single == pytest.approx(by_hand(a.numpy(), b.numpy(), kind), abs=1e-6)
+    assert single == pytest.approx(by_hand.distance(a.numpy(), b.numpy(), kind), abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,7 +72,7 @@ def test_charbonnier_lies_between_l1_less_epsilon_and_l1(a: float, b: float) -> 
 def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
     estimate, clean = image(2, 3, 6, 5, seed=1), image(2, 3, 6, 5, seed=2)
     value = ReconstructionTerm(kind)(reconstruction=estimate, lr_clean=clean).item()
-    assert value == pytest.approx(by_hand(estimate.numpy(), clean.numpy(), kind))
+    assert value == pytest.approx(by_hand.distance(estimate.numpy(), clean.numpy(), kind))
 
 
 # ---- stage 2 -------------------------------------------------------------------------------------
@@ -102,11 +96,42 @@ def test_inner_weights_add_their_distances(kind: str, a: float, b: float) -> Non
     height = np.floor(height + 0.5).clip(0, 255)  # as the benchmarks do between the two passes
     shrunk = np.einsum("pw,ncow->ncop", resampling_matrix(16, 8), height).clip(0, 255) / 255
     expected = (
-        by_hand(arrays["sr"], arrays["hr"], kind)
-        + a * by_hand(arrays["reconstruction"], arrays["lr_clean"], kind)
-        + b * by_hand(shrunk, arrays["lr_clean"], kind)
+        by_hand.distance(arrays["sr"], arrays["hr"], kind)
+        + a * by_hand.distance(arrays["reconstruction"], arrays["lr_clean"], kind)
+        + b * by_hand.distance(shrunk, arrays["lr_clean"], kind)
     )
     assert SmoothnessTerm(kind, a, b)(**known).item() == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_outputs_own_inner_weight_leaves_the_source_formula(kind: str) -> None:
+    known = inputs()
+    arrays = {name: x.numpy() for name, x in known.items()}
+    own = by_hand.distance(arrays["sr"], arrays["hr"], kind)
+    low = by_hand.distance(arrays["reconstruction"], arrays["lr_clean"], kind)
+    both = SmoothnessTerm(kind, reconstruction=0.5, output=0.25)(**known)
+    assert both.item() == pytest.approx(0.25 * own + 0.5 * low, abs=1e-9)
+    known |= {name: torch.full_like(known[name], float("nan")) for name in ("sr", "hr")}
+    formula = SmoothnessTerm(kind, reconstruction=1, output=0)(**known)
+    assert formula.item() == pytest.approx(low, abs=1e-9)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 3), st.booleans())
+def test_turning_and_mirroring_all_images_changes_nothing(turns: int, mirrored: bool) -> None:
+    known = inputs()
+    turned = {
+        name: torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
+        for name, x in known.items()
+    }
+    for kind in KINDS:
+        term = SmoothnessTerm(kind, reconstruction=0.5)
+        torch.testing.assert_close(term(**turned), term(**known))
+
+
+def test_a_term_that_compares_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="output, reconstruction, consistency are all 0"):
+        SmoothnessTerm(output=0)
 
 
 def test_single_task_looks_at_sr_and_hr_alone() -> None:
@@ -185,7 +210,7 @@ def test_unknown_distances_are_refused(term: type, kind: str) -> None:
 
 
 @pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
-@pytest.mark.parametrize("name", ["reconstruction", "consistency"])
+@pytest.mark.parametrize("name", ["output", "reconstruction", "consistency"])
 def test_inner_weights_are_finite_and_not_negative(name: str, weight: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {weight}; it must be finite and"):
         SmoothnessTerm("l1", **{name: weight})

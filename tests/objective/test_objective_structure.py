@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import skimage.data
 import torch
-from scipy import ndimage
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
 from mtlsr.objective.structure import (
     CHANNELS,
@@ -13,6 +16,7 @@ from mtlsr.objective.structure import (
     identity,
     transform,
 )
+from tests import by_hand
 
 KINDS = ["gradient", "corners", "identity"]
 TRANSFORMS = {"gradient": gradient, "corners": corners, "identity": identity}
@@ -23,35 +27,14 @@ def image(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=generator, dtype=torch.float64)
 
 
-def derivatives(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """d/dx and d/dy of one (3, H, W) picture, in intensity per pixel, by SciPy."""
-    grey = np.tensordot([0.299, 0.587, 0.114], picture, axes=1)
-    return tuple(ndimage.sobel(grey, axis=axis, mode="nearest") / 8 for axis in (1, 0))
-
-
-def smaller_eigenvalue(picture: np.ndarray) -> np.ndarray:
-    dx, dy = derivatives(picture)
-    xx, yy, xy = (
-        ndimage.gaussian_filter(x, sigma=1, radius=3, mode="mirror")
-        for x in (dx * dx, dy * dy, dx * dy)
-    )
-    tensors = np.stack([np.stack([xx, xy], -1), np.stack([xy, yy], -1)], -1)
-    return np.linalg.eigvalsh(tensors)[..., 0].clip(min=0)
-
-
-def by_hand(images: Tensor, kind: str) -> np.ndarray:
-    pictures = images.double().numpy()
-    if kind == "gradient":
-        return np.stack([np.stack(derivatives(x)) for x in pictures])
-    if kind == "corners":
-        return np.stack([np.sqrt(smaller_eigenvalue(x) + 1e-8)[None] - 1e-4 for x in pictures])
-    return pictures
+def structure_of(images: Tensor, kind: str) -> np.ndarray:
+    return by_hand.structure(images.double().numpy(), kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_transforms_agree_with_scipy(kind: str) -> None:
     images = image(2, 3, 11, 9)
-    expected = by_hand(images, kind)
+    expected = structure_of(images, kind)
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(transform(images, kind).numpy(), expected, atol=1e-6)
     # The root of a small eigenvalue magnifies what float32 rounds.
@@ -72,6 +55,57 @@ def test_the_gradient_of_a_ramp_is_its_slope() -> None:
     torch.testing.assert_close(inside[:, 0], torch.full_like(inside[:, 0], 0.1))
     torch.testing.assert_close(inside[:, 1], torch.zeros_like(inside[:, 1]), rtol=0, atol=1e-6)
     torch.testing.assert_close(gradient(across.mT)[:, 1], gradient(across)[:, 0].mT)
+
+
+@pytest.mark.parametrize("kind", ["gradient", "corners"])
+@settings(max_examples=15, deadline=None)
+@given(offset=st.floats(-2, 2), seed=st.integers(0, 1000))
+def test_no_added_constant_changes_anything(kind: str, offset: float, seed: int) -> None:
+    images = image(2, 3, 7, 8, seed=seed)
+    torch.testing.assert_close(transform(images + offset, kind), transform(images, kind))
+
+
+@settings(max_examples=15, deadline=None)
+@given(factor=st.floats(0.1, 10), seed=st.integers(0, 1000))
+def test_transforms_grow_with_contrast(factor: float, seed: int) -> None:
+    images = image(1, 3, 7, 8, seed=seed)
+    for kind in ("gradient", "identity"):
+        grown = transform(factor * images, kind)
+        torch.testing.assert_close(grown, factor * transform(images, kind))
+    # Without the constants that keep its root's derivative finite, so would corners.
+    squares = ((corners(x) + 1e-4).square() - 1e-8 for x in (factor * images, images))
+    torch.testing.assert_close(next(squares), factor**2 * next(squares), rtol=1e-6, atol=1e-10)
+
+
+TURNS = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
+
+
+def turned(images: Tensor, turns: int, mirrored: bool) -> Tensor:
+    return torch.rot90(images.flip(-1) if mirrored else images, turns, (-2, -1))
+
+
+@pytest.mark.parametrize(("turns", "mirrored"), TURNS)
+def test_structure_turns_with_the_image(turns: int, mirrored: bool) -> None:
+    images = image(2, 3, 7, 9)
+    for kind in ("corners", "identity"):
+        expected = turned(transform(images, kind), turns, mirrored)
+        torch.testing.assert_close(transform(turned(images, turns, mirrored), kind), expected)
+    # Derivatives are the components of a vector, which is mirrored and turned itself.
+    dx, dy = turned(gradient(images), turns, mirrored).unbind(dim=1)
+    dx = -dx if mirrored else dx
+    for _ in range(turns):
+        dx, dy = dy, -dx
+    found = gradient(turned(images, turns, mirrored))
+    torch.testing.assert_close(found, torch.stack([dx, dy], dim=1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("turns", "mirrored"), TURNS)
+def test_turning_both_images_leaves_a_term_as_it_is(kind: str, turns: int, mirrored: bool) -> None:
+    sr, hr = image(2, 3, 7, 9, seed=1), image(2, 3, 7, 9, seed=2)
+    term = CleanStructureTerm(kind)
+    after = term(turned(sr, turns, mirrored), turned(hr, turns, mirrored))
+    torch.testing.assert_close(after, term(sr, hr))
 
 
 @pytest.mark.parametrize("kind", ["gradient", "corners"])
@@ -122,7 +156,7 @@ def test_transforms_stay_in_float32_under_autocast(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
     estimate, clean = image(2, 3, 9, 8, seed=1), image(2, 3, 9, 8, seed=2)
-    expected = np.mean((by_hand(estimate, kind) - by_hand(clean, kind)) ** 2)
+    expected = np.mean((structure_of(estimate, kind) - structure_of(clean, kind)) ** 2)
     value = CleanStructureTerm(kind)(reconstruction=estimate, lr_clean=clean)
     assert value.shape == ()
     assert value.item() == pytest.approx(expected, abs=1e-6)
@@ -133,8 +167,8 @@ def test_stage_one_compares_reconstruction_and_clean_image(kind: str) -> None:
 def test_stage_two_adds_the_images_and_the_predicted_structures_error(kind: str) -> None:
     sr, hr = image(2, 3, 9, 8, seed=1), image(2, 3, 9, 8, seed=2)
     predicted = image(2, CHANNELS[kind], 9, 8, seed=3) - 0.5
-    target = by_hand(hr, kind)
-    expected = np.mean((by_hand(sr, kind) - target) ** 2)
+    target = structure_of(hr, kind)
+    expected = np.mean((structure_of(sr, kind) - target) ** 2)
     expected += np.mean((predicted.numpy() - target) ** 2)
     value = StructureTerm(kind)(sr=sr, structure=predicted, hr=hr)
     assert value.shape == ()
@@ -168,6 +202,60 @@ def test_a_flat_output_has_a_finite_gradient(kind: str) -> None:
     sr = torch.full_like(hr, 0.5, requires_grad=True)
     (pull,) = torch.autograd.grad(CleanStructureTerm(kind)(sr, hr), sr)
     assert pull.isfinite().all()
+
+
+LEVELS = [0.0, 1e-8, 0.1, 0.3, 0.5, 0.73, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("level", LEVELS)
+def test_corners_of_a_flat_image_have_gradient_zero(level: float, dtype: torch.dtype) -> None:
+    flat = torch.full((1, 3, 12, 12), level, dtype=dtype, requires_grad=True)
+    (pull,) = torch.autograd.grad(corners(flat).sum(), flat)
+    assert pull.abs().max() < 1e-3
+    assert corners(flat).abs().max() < 1e-7
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), exponent=st.floats(-20, 0))
+def test_corners_have_a_finite_gradient_whatever_is_flat_or_symmetric(
+    dtype: torch.dtype, seed: int, exponent: float
+) -> None:
+    small = image(1, 3, 4, 4, seed=seed) * 10**exponent
+    quarter = torch.cat([small, small.flip(-1)], -1)
+    symmetric = torch.cat([quarter, quarter.flip(-2)], -2)
+    for picture in (symmetric + symmetric.mT, F.pad(small, (6, 6, 6, 6), value=0.5)):
+        picture = picture.to(dtype).requires_grad_()
+        (pull,) = torch.autograd.grad(corners(picture).sum(), picture)
+        assert pull.isfinite().all()
+        assert pull.abs().max() < 100
+
+
+def test_corners_and_edges_are_of_one_size() -> None:
+    """So that λ3 means about the same for both."""
+    photograph = torch.from_numpy(skimage.data.astronaut()).permute(2, 0, 1)[None] / 255
+    sizes = {kind: transform(photograph, kind).square().mean().sqrt() for kind in KINDS[:2]}
+    assert 0.1 < sizes["corners"] / sizes["gradient"] < 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_predicted_map_has_a_weight_of_its_own(kind: str, weight: float) -> None:
+    sr, hr = image(2, 3, 9, 8, seed=1), image(2, 3, 9, 8, seed=2)
+    predicted = image(2, CHANNELS[kind], 9, 8, seed=3).requires_grad_()
+    target = structure_of(hr, kind)
+    of_image = np.mean((structure_of(sr, kind) - target) ** 2)
+    of_map = np.mean((predicted.detach().numpy() - target) ** 2)
+    value = StructureTerm(kind, map=weight)(sr=sr, structure=predicted, hr=hr)
+    assert value.item() == pytest.approx(of_image + weight * of_map, abs=1e-6)
+    assert value.requires_grad is (weight > 0)
+
+
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), float("inf")])
+def test_an_impossible_weight_of_the_map_is_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match=f"map is {weight}; it must be finite and"):
+        StructureTerm(map=weight)
 
 
 def test_the_original_gets_no_gradient() -> None:

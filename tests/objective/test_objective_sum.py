@@ -133,3 +133,27 @@ def test_nothing_to_train_is_refused() -> None:
 def test_weights_of_other_names_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"terms are \['square'\], weights are"):
         Objective({"square": Square()}, weights)
+
+
+class Talkative(Square):
+    def details(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        return {"largest": (x * y).max(), "smallest": (x * y).min()}
+
+
+def test_what_terms_say_beside_their_value_goes_by_their_name() -> None:
+    terms = {"square": Talkative(), "product": Product(), "unused": Talkative()}
+    total = Objective(terms, {"square": 1, "product": 1, "unused": 0})
+    x, y = torch.tensor([2.0, -1.0], requires_grad=True), torch.tensor([3.0, 5.0])
+    said = total(x=x, y=y).details
+    assert {name: value.item() for name, value in said.items()} == {
+        "square/largest": 6,
+        "square/smallest": -5,
+        "unused/largest": 6,
+        "unused/smallest": -5,
+    }
+    assert not any(value.requires_grad for value in said.values())
+
+
+def test_nothing_is_said_where_nothing_is_reported() -> None:
+    total = Objective({"square": Talkative()}, {"square": 1})
+    assert total(everything=False, x=torch.ones(2)).details == {}

@@ -63,3 +63,23 @@ def test_batch_normalisation_survives_a_stop_too(compose):
     stopped = run(compose("train", f"resume={cfg.folder}"))
     a, b = (load_file(folder / "model" / "model.safetensors") for folder in (straight, stopped))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_moving_averages_survive_a_stop_too(compose):
+    averaged = ["loss.realism.average=0.9", *LONGER]
+    straight = run(compose("train", *averaged, folder="straight"))
+    cfg = compose("train", *averaged, folder="stopped")
+    with interrupted_at("restoration", 7), pytest.raises(Interrupted):
+        run(cfg)
+    last = Path(cfg.folder, "checkpoints", "restoration", "last.ckpt")
+    saved = torch.load(last, weights_only=True)
+    for state in (saved["state_dict"], saved["current_model_state"]):
+        weight = state["objective.terms.realism.averages.sr.weight"]
+        assert weight.item() == pytest.approx(sum(0.9**age for age in range(7)))
+    stopped = run(compose("train", f"resume={cfg.folder}"))
+    a, b = (
+        torch.load(folder / "checkpoints/restoration/last.ckpt", weights_only=True)["state_dict"]
+        for folder in (straight, stopped)
+    )
+    assert len([name for name in a if ".averages." in name]) == 4
+    assert all(torch.equal(a[name], b[name]) for name in a)

@@ -28,6 +28,9 @@ EXPERIMENTS = sorted(file.stem for file in Path(conf_folder(), "experiment").glo
         ("loss.lambda1=nan", "loss.lambda1 is nan; it must be finite and at least 0"),
         ("loss.lambda4=inf", "loss.lambda4 is inf; it must be finite and at least 0"),
         ("loss.stage1.lambda3=-0.5", "loss.stage1.lambda3 is -0.5"),
+        ("loss.smoothness.output=-1", "loss.smoothness.output is -1.0; it must be finite and at"),
+        ("loss.structure.map=nan", "loss.structure.map is nan; it must be finite and at least 0"),
+        ("loss.realism.average=1.1", "loss.realism.average is 1.1; it must be at least 0 and at"),
         ("schedule.realism.steps=0", "schedule.realism.steps is 0; it must be finite and at least"),
         (
             "schedule.restoration.lr=0",

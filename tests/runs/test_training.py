@@ -100,6 +100,15 @@ def test_the_anchor_is_zero_when_stage_two_begins(compose):
     assert float(rows[-1]["restoration/anchor/raw"]) > 0
 
 
+def test_the_drift_of_each_anchored_layer_is_logged(finished):
+    with (finished / "metrics.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["restoration/anchor/raw"]]
+    for layer in ("expand", "project"):
+        drifts = [float(row[f"restoration/anchor/drift/{layer}"]) for row in rows]
+        assert len(drifts) > 1
+        assert all(0 < drift < 1 for drift in drifts)
+
+
 def test_equal_seeds_give_equal_bits_and_other_seeds_other_batches(compose, finished):
     again = run(compose("train", folder="again"))
     assert same(weights(finished), weights(again))
@@ -256,9 +265,16 @@ def test_averaged_weights_are_the_model(compose):
         (["stage1=/nowhere", "stages=[restoration]"], "stage1 is '/nowhere'"),
         (["init=/nowhere"], "'/nowhere' does not exist"),
         (["resume=/nowhere"], "resume is '/nowhere'"),
-        (["loss.smoothness.distance=l3"], "l3"),
-        (["loss.realism.statistic=mood"], "mood"),
-        (["loss.structure.transform=curl"], "curl"),
+        (["loss.smoothness.distance=l3"], "loss.smoothness.distance is 'l3'; it is one of mse"),
+        (["loss.realism.statistic=mood"], "loss.realism.statistic is 'mood'; it is one of gram"),
+        (["loss.structure.transform=curl"], "loss.structure.transform is 'curl'; it is one of"),
+        (
+            ["loss.realism.average=1"],
+            "loss.realism.average is 1.0; it must be at least 0 and below",
+        ),
+        (["loss=single_task", "loss.smoothness.output=0"], "loss.smoothness.output, reconstruct"),
+        (["loss=formula", "schedule.restoration.batch=1"], "schedule.restoration.batch is 1: one"),
+        (["loss=formula", "loss.lambda2=0", "loss.lambda3=0"], "nothing would train stage 2"),
         (["schedule.restoration.patch=300"], "at least 1200x1200 are needed"),
         (["loss=single_task", "loss.lambda1=0", "experiment=single_task"], "nothing to train"),
     ],
