@@ -1,7 +1,7 @@
 """The adversarial term: a discriminator learns to tell `sr` from HR, the generator to fool it.
 
-With the logits r of HR and f of `sr`, the means ⟨·⟩ over all places of all images of the batch and
-softplus(x) = log(1 + eˣ):
+With the logits r of HR and f of `sr`, the means ⟨·⟩ over all places of all images of the batch (of
+each process its own) and softplus(x) = log(1 + eˣ):
 
     relativistic    D: ½ ⟨softplus(-(r - ⟨f⟩))⟩ + ½ ⟨softplus(f - ⟨r⟩)⟩      G: r and f exchanged
     hinge           D: ½ ⟨max(0, 1 - r)⟩ + ½ ⟨max(0, 1 + f)⟩                 G: -⟨f⟩
