@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mtlsr.metrics.image_metrics import ImageMetrics, ImageScores, measure
     from mtlsr.metrics.planes import luma
     from mtlsr.metrics.protocol import PRESETS, Protocol
+    from mtlsr.metrics.texture import texture_distance
 
 __all__ = [
     "PRESETS",
@@ -28,6 +29,7 @@ __all__ = [
     "measure",
     "psnr",
     "ssim",
+    "texture_distance",
 ]
 
 # The underscores matter: importing a submodule binds its name in this package, so a module called
@@ -41,6 +43,7 @@ _MODULE_OF = {
     "measure": "image_metrics",
     "psnr": "_psnr",
     "ssim": "_ssim",
+    "texture_distance": "texture",
 }
 
 

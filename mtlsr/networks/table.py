@@ -1,7 +1,8 @@
 """Every network by name, in one explicit table; users add theirs by an entry point.
 
-A package offers networks under the entry-point groups `mtlsr.realism` and `mtlsr.restoration`; each
-entry is a class that takes what `build_pair` gives it (see CONTRIBUTING.md).
+A package offers networks under the entry-point groups `mtlsr.realism`, `mtlsr.restoration` and
+`mtlsr.discriminator`; each entry is a class that takes what `build_pair` or `build_discriminator`
+gives it (see CONTRIBUTING.md).
 """
 
 import inspect
@@ -10,6 +11,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from mtlsr.networks.base import RealismNet, RestorationNet, SuperResolver
+from mtlsr.networks.discriminators.base import Discriminator
+from mtlsr.networks.discriminators.patchgan import PatchGan
+from mtlsr.networks.discriminators.unet import UNetDiscriminator
 from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.restoration_seed import SeedRestoration
@@ -24,6 +28,10 @@ REALISM: dict[str, Callable[..., RealismNet]] = {
 RESTORATION: dict[str, Callable[..., RestorationNet]] = {
     "unet": UNetRestoration,
     "seed": SeedRestoration,
+}
+DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
+    "patchgan": PatchGan,
+    "unet": UNetDiscriminator,
 }
 
 
@@ -61,6 +69,20 @@ def build_pair(
         structure_channels=structure_channels,
     )
     return SuperResolver(stage1, stage2)
+
+
+def build_discriminator(options: Mapping[str, Any]) -> Discriminator:
+    """Build a discriminator from plain values.
+
+    Args:
+        options: `name` in `DISCRIMINATORS` and that network's own options.
+
+    Raises:
+        ValueError: An unknown name or option, or a value that the network refuses.
+    """
+    key, group = "loss.adversarial.discriminator", "mtlsr.discriminator"
+    discriminator: Discriminator = _build(key, DISCRIMINATORS, group, options)
+    return discriminator
 
 
 def _build(

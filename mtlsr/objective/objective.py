@@ -16,7 +16,7 @@ class Valued:
     raw: dict[str, Tensor]
     """Every term as it is, a scalar by name."""
     weights: dict[str, float]
-    """The weight λ of every term."""
+    """The weight λ of every term, 0 before it starts."""
     total: Tensor
     """Σ λ · raw: what is minimised."""
     details: dict[str, Tensor] = field(default_factory=dict)
@@ -30,12 +30,19 @@ class Objective(nn.Module):
         terms: Modules that return a scalar. One may have a method `details`, which asks likewise
             and returns scalars by name that are worth logging.
         weights: λ of each term, by the same names.
+        starts: Share of the training from which on a term has its λ, 0 for those that it leaves
+            out; before, the term has weight 0.
 
     Raises:
         ValueError: The names differ, a weight is negative or not finite, or all are 0.
     """
 
-    def __init__(self, terms: Mapping[str, nn.Module], weights: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        terms: Mapping[str, nn.Module],
+        weights: Mapping[str, float],
+        starts: Mapping[str, float] | None = None,
+    ) -> None:
         super().__init__()
         if terms.keys() != weights.keys():
             raise ValueError(f"terms are {sorted(terms)}, weights are {sorted(weights)}.")
@@ -46,14 +53,16 @@ class Objective(nn.Module):
             raise ValueError(f"every weight of {', '.join(weights)} is 0: nothing to train.")
         self.terms = nn.ModuleDict(terms)
         self.weights = dict(weights)
+        self.starts = dict(starts or {})
         self._needs = {name: _arguments(term.forward) for name, term in terms.items()}
 
-    def forward(self, everything: bool = True, **known: Any) -> Valued:
+    def forward(self, everything: bool = True, progress: float = 1.0, **known: Any) -> Valued:
         """Evaluate the terms on what is `known`.
 
         Args:
             everything: Evaluate also the terms of weight 0 and the details, without gradient, to
                 report them.
+            progress: Share of the training that is done.
             known: What terms ask for, by name.
 
         Raises:
@@ -61,8 +70,12 @@ class Objective(nn.Module):
         """
         raw: dict[str, Tensor] = {}
         parts: list[Tensor] = []
+        weights = {
+            name: weight if progress >= self.starts.get(name, 0) else 0.0
+            for name, weight in self.weights.items()
+        }
         for name, term in self.terms.items():
-            weight = self.weights[name]
+            weight = weights[name]
             if weight == 0 and not everything:
                 continue
             with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
@@ -71,7 +84,7 @@ class Objective(nn.Module):
                 parts.append(weight * raw[name])
         return Valued(
             raw=raw,
-            weights=self.weights,
+            weights=weights,
             total=torch.stack(parts).sum(),
             details=self._details(known) if everything else {},
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
@@ -12,7 +13,8 @@ class AveragedWeights(WeightAveraging):
 
     The decay at step n is min(decay, (1 + n) / (10 + n)), so that the average leaves the random
     first weights quickly. All tensors are updated in one foreach operation; buffers (statistics of
-    batch normalisation) are those of the trained network.
+    batch normalisation) are those of the trained network, and so are the modules that the stage
+    names in `unaveraged`, whole.
 
     Args:
         decay: Of the average, in [0, 1[.
@@ -21,6 +23,13 @@ class AveragedWeights(WeightAveraging):
     def __init__(self, decay: float) -> None:
         super().__init__(use_buffers=False, multi_avg_fn=self._average)
         self.decay = decay
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            for name in pl_module.unaveraged:  # type: ignore[union-attr]
+                # One module in both places: to average, to swap and to copy it changes nothing.
+                setattr(self._average_model.module, name, getattr(pl_module, name))
 
     def _average(self, averages: Any, weights: Any, count: Tensor | int) -> None:
         # The callback's own counter is a plain number that checkpoints keep; reading `count` from

@@ -12,7 +12,9 @@ from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from mtlsr.networks.base import FirstBlock, SuperResolver
-from mtlsr.networks.table import build_pair
+from mtlsr.networks.discriminators.base import Discriminator
+from mtlsr.networks.table import build_discriminator, build_pair
+from mtlsr.objective.adversarial import AdversarialTerm, DiscriminatorTerm
 from mtlsr.objective.anchor import AnchorTerm
 from mtlsr.objective.objective import Objective
 from mtlsr.objective.realism import DegradationTerm, StyleTerm
@@ -79,6 +81,11 @@ def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective
                 "structure": loss.stage1.lambda3,
             },
         )
+    game = loss.adversarial
+    players: dict[str, nn.Module] = {}
+    if game.weight:
+        players["adversarial"] = _term("loss.adversarial", AdversarialTerm, kind=game.kind)
+        players["discriminator"] = DiscriminatorTerm(game.kind)
     made = Objective(
         {
             "smoothness": _term(
@@ -104,13 +111,16 @@ def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective
                 map=loss.structure.map,
             ),
             "anchor": AnchorTerm(),
+            **players,
         },
         {
             "smoothness": loss.lambda1,
             "realism": loss.lambda2,
             "structure": loss.lambda3,
             "anchor": loss.lambda4,
+            **({"adversarial": game.weight, "discriminator": 1.0} if players else {}),
         },
+        starts={"adversarial": game.warmup},
     )
     _check_together(cfg)
     return made
@@ -140,6 +150,34 @@ def _check_together(cfg: DictConfig) -> None:
         )
 
 
+def discriminator(cfg: DictConfig) -> Discriminator | None:
+    """The adversarial term's other player, whose weights follow from the seed; None without it.
+
+    Raises:
+        ConfigError: Training's patches are too small for it, or there is no stage 2.
+    """
+    game = cfg.loss.adversarial
+    if not game.weight:
+        return None
+    if "restoration" not in cfg.stages:
+        raise ConfigError(
+            f"loss.adversarial.weight is {game.weight}, but stages is {list(cfg.stages)}: "
+            "the adversarial term belongs to stage 2, restoration."
+        )
+    torch.manual_seed(cfg.seed)
+    built = build_discriminator(game.discriminator)
+    least = -(-built.minimum // cfg.scale)
+    patch = cfg.schedule.restoration.patch
+    if patch < least:
+        raise ConfigError(
+            f"schedule.restoration.patch is {patch}; the discriminator "
+            f"{game.discriminator.name!r} needs at least {least} at scale {cfg.scale}."
+        )
+    if cfg.trainer.channels_last:
+        built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return built
+
+
 def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     """How a stage is optimised."""
     schedule = cfg.schedule[stage]
@@ -162,6 +200,8 @@ def restoration_stage(
         recipe(cfg, "restoration"),
         reference,
         cfg.freeze_realism,
+        discriminator(cfg),
+        cfg.loss.adversarial.lr,
     )
 
 

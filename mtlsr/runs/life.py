@@ -119,6 +119,7 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
+    build.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
         build.objective(cfg, stage, first_block.channels)

@@ -75,6 +75,22 @@ class StructureConfig:
 
 
 @dataclass
+class AdversarialConfig:
+    """Stage 2's optional game against a discriminator."""
+
+    weight: float = number(0)
+    """Of the generator's loss; 0 = there is no discriminator."""
+    kind: str = MISSING
+    """relativistic, hinge or lsgan."""
+    warmup: float = number(0, 1)
+    """Share of the steps in which the discriminator learns and the generator does not hear it."""
+    lr: float = number(0, above=True)
+    """Highest learning rate of the discriminator; it follows the schedule of stage 2."""
+    discriminator: dict[str, Any] = MISSING
+    """`name` in mtlsr/networks/table.py and that network's options."""
+
+
+@dataclass
 class StageOneLossConfig:
     lambda1: float = number(0)
     lambda2: float = number(0)
@@ -92,6 +108,7 @@ class LossConfig:
     smoothness: SmoothnessConfig = MISSING
     realism: RealismConfig = MISSING
     structure: StructureConfig = MISSING
+    adversarial: AdversarialConfig = MISSING
     stage1: StageOneLossConfig = MISSING
     """Weights of stage 1, which do not follow those of stage 2: a sweep over λ shares stage 1."""
 

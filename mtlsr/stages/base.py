@@ -57,12 +57,23 @@ class Stage(pl.LightningModule):
 
     stage: str
     """Name under which everything of this stage is logged and stored."""
+    unaveraged: tuple[str, ...] = ()
+    """Modules that averaged weights leave as they are: they are no part of the model."""
 
     def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
         self.recipe = recipe
+
+    @property
+    def progress(self) -> float:
+        """Share of this stage's steps that are done; without a trainer, all of them."""
+        return self.global_step / self.recipe.steps if self._trainer is not None else 1.0
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser trains, by groups whose gradients are clipped each on its own."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     def evaluate_terms(self, batch: Batch, everything: bool) -> Valued:
         """Run the network on a batch of floats and value it; see `Objective.forward`."""
@@ -90,7 +101,7 @@ class Stage(pl.LightningModule):
         # In float16 a scaler must undo its scale before gradients are clipped: not when fused.
         scaled = self._trainer is not None and self.trainer.precision == "16-mixed"
         optimiser = torch.optim.AdamW(
-            [p for p in self.parameters() if p.requires_grad],
+            self.parameter_groups(),
             lr=self.recipe.lr,
             betas=self.recipe.betas,
             weight_decay=self.recipe.weight_decay,
@@ -110,11 +121,10 @@ class Stage(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        # Lightning refuses every fused optimiser under autocast, though bfloat16 has no scaler.
-        if gradient_clip_val and optimizer.defaults["fused"]:
-            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
-        else:
-            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        # Lightning refuses every fused optimiser under autocast, though bfloat16 has no scaler. In
+        # float16 its scaler has done its part by now.
+        for group in optimizer.param_groups if gradient_clip_val else ():
+            nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)  # type: ignore[arg-type]
 
     def _log(self, valued: Valued) -> None:
         values: dict[str, float | Tensor] = {f"{self.stage}/loss": valued.total.detach()}

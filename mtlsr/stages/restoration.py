@@ -1,7 +1,7 @@
 """Stage 2: both networks together restore structure and texture, held by what stage 1 learnt."""
 
 import copy
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.objective.objective import Objective, Valued
 from mtlsr.stages.base import Recipe, Stage
 
@@ -26,9 +27,13 @@ class RestorationStage(Stage):
         reference: Stage 1's first block with its averaged weights. A frozen copy is kept, in the
             checkpoint too: it judges style (λ2) and holds the ideal weights (λ4).
         freeze_realism: Train stage 2's network alone.
+        discriminator: The other player of the adversarial term, where there is that term. It is
+            trained in the same steps, and kept in the checkpoint, not in the model.
+        discriminator_lr: Its highest learning rate; it follows the recipe's schedule.
     """
 
     stage = "restoration"
+    unaveraged = ("reference", "discriminator")
     network: SuperResolver
 
     def __init__(
@@ -38,12 +43,16 @@ class RestorationStage(Stage):
         recipe: Recipe,
         reference: FirstBlock,
         freeze_realism: bool = False,
+        discriminator: Discriminator | None = None,
+        discriminator_lr: float = 0.0,
     ) -> None:
         super().__init__(network, objective, recipe)
         self.reference = copy.deepcopy(reference).requires_grad_(False)
         self.freeze_realism = freeze_realism
         if freeze_realism:
             self.network.realism.requires_grad_(False)
+        self.discriminator = discriminator
+        self.discriminator_lr = discriminator_lr
         self.metrics = ImageMetrics(Protocol.preset("literature", network.scale))
 
     def train(self, mode: bool = True) -> Self:
@@ -54,10 +63,20 @@ class RestorationStage(Stage):
             self.network.realism.eval()
         return self
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = super().parameter_groups()
+        if self.discriminator is None:
+            return groups
+        other = list(self.discriminator.parameters())
+        known = set(map(id, other))
+        own = [p for p in groups[0]["params"] if id(p) not in known]
+        return [{"params": own}, {"params": other, "lr": self.discriminator_lr}]
+
     def evaluate_terms(self, batch: Batch, everything: bool = True) -> Valued:
         realism, restoration = self.network(batch.lr)
         return self.objective(
             everything,
+            self.progress,
             sr=restoration.sr,
             hr=batch.hr,
             structure=restoration.structure,
@@ -66,6 +85,7 @@ class RestorationStage(Stage):
             judge=self.reference,
             weights=self.network.realism.first_block.anchored(),
             ideal=self.reference.anchored(),
+            discriminator=self.discriminator,
         )
 
     def validation_step(self, batch: list[EvaluationPair], batch_idx: int) -> None:

@@ -86,6 +86,37 @@ def test_a_term_of_weight_zero_cannot_spoil_the_total() -> None:
     assert spoiled(x=torch.ones(1), y=x).total.item() == 1
 
 
+def test_a_term_has_no_weight_before_it_starts() -> None:
+    both = Objective(
+        {"square": Square(), "product": Product()},
+        {"square": 2, "product": 0.5},
+        starts={"product": 0.25},
+    )
+    x, y = torch.tensor([2.0], requires_grad=True), torch.tensor([3.0])
+    early = both(progress=0.24, x=x, y=y)
+    assert early.weights == {"square": 2, "product": 0}
+    assert early.total.item() == 8
+    assert early.raw["product"].item() == 6
+    assert not early.raw["product"].requires_grad
+    assert list(both(False, 0.24, x=x, y=y).raw) == ["square"]
+    for valued in (both(progress=0.25, x=x, y=y), both(x=x, y=y)):
+        assert valued.weights == {"square": 2, "product": 0.5}
+        assert valued.total.item() == 11
+    assert both.weights == {"square": 2, "product": 0.5}
+
+
+def test_terms_may_say_more_than_their_value() -> None:
+    class Talking(Square):
+        def details(self, x: Tensor) -> dict[str, Tensor]:
+            assert not torch.is_grad_enabled()
+            return {"largest": x.max()}
+
+    both = Objective({"talking": Talking(), "square": Square()}, {"talking": 1, "square": 0})
+    x = torch.tensor([1.0, 3.0], requires_grad=True)
+    assert {k: v.item() for k, v in both(x=x).details.items()} == {"talking/largest": 3}
+    assert both(everything=False, x=x).details == {}
+
+
 def test_without_gradient_nothing_has_a_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     with torch.no_grad():
