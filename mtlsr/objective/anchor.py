@@ -27,5 +27,8 @@ class AnchorTerm(nn.Module):
     without its Fisher weights (L2-SP, Li et al. 2018, arXiv:1802.01483).
     """
 
+    balanced = False
+    """It is zero where stage 2 begins, and does not pass through the maps that terms share."""
+
     def forward(self, weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]) -> Tensor:
         return anchor(weights, ideal)

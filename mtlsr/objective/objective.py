@@ -18,7 +18,9 @@ class Valued:
     weights: dict[str, float]
     """The weight λ of every term."""
     total: Tensor
-    """Σ λ · raw: what is minimised."""
+    """Σ λ · raw: what is minimised, unless the terms are balanced."""
+    shared: tuple[Tensor, ...] = ()
+    """Maps at which the terms' paths part; the stage knows them."""
 
 
 class Objective(nn.Module):

@@ -121,7 +121,7 @@ def check(cfg: DictConfig) -> None:
     start_weights(cfg, build.networks(cfg))
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.objective(cfg, stage)
+        build.balancer(cfg, stage, build.objective(cfg, stage))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)

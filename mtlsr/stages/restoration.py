@@ -1,6 +1,7 @@
 """Stage 2: both networks together restore structure and texture, held by what stage 1 learnt."""
 
 import copy
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -12,12 +13,16 @@ from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.objective.balancing.base import Balancer
 from mtlsr.objective.objective import Objective, Valued
 from mtlsr.stages.base import Recipe, Stage
 
 
 class RestorationStage(Stage):
     """Train both networks from stage 1's weights.
+
+    What its terms share are the last maps before structure and texture part, and stage 1's
+    reconstruction.
 
     Args:
         network: Both networks, stage 1's weights already in place.
@@ -26,6 +31,8 @@ class RestorationStage(Stage):
         reference: Stage 1's first block with its averaged weights. A frozen copy is kept, in the
             checkpoint too: it judges style (λ2) and holds the ideal weights (λ4).
         freeze_realism: Train stage 2's network alone.
+        balancer: See `Stage`.
+        diagnose_every: See `Stage`.
     """
 
     stage = "restoration"
@@ -38,8 +45,10 @@ class RestorationStage(Stage):
         recipe: Recipe,
         reference: FirstBlock,
         freeze_realism: bool = False,
+        balancer: Balancer | None = None,
+        diagnose_every: int = 0,
     ) -> None:
-        super().__init__(network, objective, recipe)
+        super().__init__(network, objective, recipe, balancer, diagnose_every)
         self.reference = copy.deepcopy(reference).requires_grad_(False)
         self.freeze_realism = freeze_realism
         if freeze_realism:
@@ -56,7 +65,7 @@ class RestorationStage(Stage):
 
     def evaluate_terms(self, batch: Batch, everything: bool = True) -> Valued:
         realism, restoration = self.network(batch.lr)
-        return self.objective(
+        valued = self.objective(
             everything,
             sr=restoration.sr,
             hr=batch.hr,
@@ -67,6 +76,7 @@ class RestorationStage(Stage):
             weights=self.network.realism.first_block.anchored(),
             ideal=self.reference.anchored(),
         )
+        return replace(valued, shared=(restoration.shared, realism.reconstruction))
 
     def validation_step(self, batch: list[EvaluationPair], batch_idx: int) -> None:
         for pair in batch:
