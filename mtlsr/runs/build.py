@@ -109,6 +109,11 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
             raise ConfigError(f"balancing.stages holds {listed!r}; they are {', '.join(STAGES)}.")
     if name == FIXED or stage not in stages:
         return None
+    if stage == "realism" and options.get("form") == "cheap":
+        raise ConfigError(
+            "balancing.form=cheap is for stage 2: stage 1's shared features build on each other; "
+            "use exact."
+        )
     if find_method(name).per_term:
         precision, strategy = hardware.precision(cfg), str(cfg.trainer.strategy)
         if precision.startswith("16"):

@@ -28,6 +28,15 @@ def balanced_terms(objective: Objective) -> list[str]:
     ]
 
 
+def check_terms(names: Sequence[str]) -> None:
+    """Refuse fewer than two terms (ValueError)."""
+    if len(names) < 2:
+        raise ValueError(
+            f"only {', '.join(names) or 'no term'} takes part in balancing: there is nothing to "
+            "balance. Terms of weight 0 and the anchor stay outside; use balancing=fixed."
+        )
+
+
 @dataclass
 class Balanced:
     """What a balancer makes of one batch."""
@@ -91,11 +100,7 @@ class Balancer(nn.Module, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if len(names) < 2:
-            raise ValueError(
-                f"only {', '.join(names) or 'no term'} takes part in balancing: there is nothing "
-                "to balance. Terms of weight 0 and the anchor stay outside; use balancing=fixed."
-            )
+        check_terms(names)
         if normalize not in get_args(Normalize):
             raise ValueError(
                 f"normalize is {normalize!r}; it is one of {', '.join(get_args(Normalize))}."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from mtlsr.objective.balancing.base import Balancer
+from mtlsr.objective.balancing.base import Balancer, check_terms
 from mtlsr.objective.balancing.gradnorm import GradientNorms, GradNorm
 from mtlsr.objective.balancing.gramian import (
     MGDA,
@@ -114,6 +114,7 @@ def build_balancer(name: str, terms: Sequence[str], **options: Any) -> Balancer:
         ValueError: See `find_method`; fewer than two terms; or an option that the method refuses.
     """
     method = find_method(name)
+    check_terms(terms)
     own = {option: options.pop(option) for option in method.options if option in options}
     if method.rule is None:
         return method.balancer(terms, **options)
