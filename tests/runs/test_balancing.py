@@ -14,6 +14,7 @@ from mtlsr.runs import build
 from mtlsr.runs.command import Interrupted, conf_folder
 from mtlsr.runs.schema import ConfigError
 from mtlsr.train import check, run
+from tests.conftest import QUICK
 from tests.runs.test_interruption import interrupted_at
 
 TERMS = ("smoothness", "realism", "structure")
@@ -132,3 +133,22 @@ def test_a_stopped_run_goes_on_with_what_the_method_had_learnt(compose):
     stopped = run(compose("train", f"resume={cfg.folder}"))
     a, b = (load_file(folder / "model" / "model.safetensors") for folder in (straight, stopped))
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["upgrad", "famo", "uncertainty"])
+def test_two_processes_balance_what_one_balances_with_twice_the_batch(
+    command, tmp_path, cache, small_photographs, compose, method
+):
+    given = [f"balancing={method}", "trainer.precision=32-true", "balancing.diagnose_every=4"]
+    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+    two = [*QUICK, *data, f"cache={cache}", "logger=csv", "trainer=ddp_cpu", *given]
+    done = command("train", tmp_path, *two, f"hydra.run.dir={tmp_path}/pair")
+    assert done.returncode == 0, done.stderr[-2000:]
+    twice = ["schedule.realism.batch=4", "schedule.restoration.batch=4"]
+    alone = run(compose("train", *twice, *given, folder="alone"))
+    expected, found = (
+        load_file(folder / "model" / "model.safetensors") for folder in (alone, tmp_path / "pair")
+    )
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, atol=1e-4, rtol=1e-3)
