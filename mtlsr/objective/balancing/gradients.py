@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 from mtlsr.objective.balancing.ranks import ranks, sum_over_ranks
 
 Gradients = list[tuple[Tensor | None, ...]]
-"""Of each term with respect to each input; None where there is no path."""
+"""Of each term, a row, with respect to each input; None where there is no path."""
 
 
 def gradients(losses: Sequence[Tensor], inputs: Sequence[Tensor]) -> Gradients:

@@ -9,6 +9,7 @@ backward, clipping, accumulation and DDP to Lightning.
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
@@ -90,16 +91,16 @@ class GramianBalancer(Balancer):
             self._parts = self._find_parts(losses, maps, parameters)
         exact = self.form == "exact"
         common: Sequence[Tensor] = self._parts.trunk if exact else maps
-        found = gradients(losses, [*common, *self._parts.heads])
+        inputs = [*common, *self._parts.heads]
+        found = gradients(losses, inputs)
 
         # What no term reaches gets no gradient, not one of zeros: as in the plain sum.
-        columns = list(zip(*found, strict=True))
-        reached = [any(g is not None for g in column) for column in columns]
-        inner = [i for i in range(len(common)) if reached[i]]
-        outer = [i for i in range(len(common), len(columns)) if reached[i]]
+        reached = [any(g is not None for g in column) for column in zip(*found, strict=True)]
+        cut = sum(reached[: len(common)])
+        inputs = list(compress(inputs, reached))
+        found = [tuple(compress(row, reached)) for row in found]
 
-        together = [common[i] for i in inner]
-        rows = jacobian([tuple(row[i] for i in inner) for row in found], together)
+        rows = jacobian([row[:cut] for row in found], inputs[:cut])
         if exact:
             rows = mean_over_ranks(rows)
         gramian = rows @ rows.T
@@ -107,11 +108,10 @@ class GramianBalancer(Balancer):
             gramian = sum_over_ranks(gramian)
         weights = self.choose(gramian.cpu()).to(rows.device)
 
-        heads = [self._parts.heads[i - len(common)] for i in outer]
-        sums = [sum_of(columns[i]) for i in outer]
+        mixed = split(weights @ rows, inputs[:cut])
+        sums = [sum_of(column) for column in zip(*(row[cut:] for row in found), strict=True)]
         value = torch.stack([loss.detach() for loss in losses]).sum()
-        mixed = split(weights @ rows, together)
-        return delivered(value, [*together, *heads], [*mixed, *sums]), weights
+        return delivered(value, inputs, [*mixed, *sums]), weights
 
     def choose(self, gramian: Tensor) -> Tensor:
         """Weights (K,) for a Gramian (K, K): 1 each where it is not finite or all are silent."""
