@@ -3,6 +3,7 @@
     step        the training step, beside a bare loop over the same work
     objective   the terms, beside the network
     loader      samples/s, beside decoding files and bare copying; what the training step waits
+    balancing   stage 2 with each method of balancing, beside the plain sum; only on demand
     memory      a loader process that reads a store of `gigabytes`; it is made, so only on demand
 
 Every figure stands beside its limit, measured in the same run. benchmark.json is written into the
@@ -29,13 +30,13 @@ def run(cfg: DictConfig) -> Path:
     from mtlsr.runs.files import write_json
     from mtlsr.runs.manifest import hardware
     from mtlsr.runs.quiet import quiet
-    from mtlsr.runs.timing import PARTS
+    from mtlsr.runs.timing import ON_DEMAND, PARTS
 
     quiet()
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name in PARTS if name != "memory"] if cfg.part == "all" else [cfg.part]
+    names = [name for name in PARTS if name not in ON_DEMAND] if cfg.part == "all" else [cfg.part]
     figures = {name: PARTS[name](cfg, folder) for name in names}
     shutil.rmtree(folder / "scratch", ignore_errors=True)
     write_json(
@@ -62,6 +63,7 @@ def check(cfg: DictConfig) -> None:
     from mtlsr.runs import life
     from mtlsr.runs.schema import ConfigError
     from mtlsr.runs.timing import PARTS
+    from mtlsr.runs.timing.balancing import check_installed
     from mtlsr.runs.timing.memory import check_possible
 
     if cfg.part not in (*PARTS, "all"):
@@ -69,6 +71,8 @@ def check(cfg: DictConfig) -> None:
     life.check(cfg)
     if cfg.part == "memory":
         check_possible(cfg)
+    if cfg.part == "balancing":
+        check_installed()
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """benchmark.json: every figure beside its limit. What the figures are, no test can promise."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from mtlsr.benchmark import check, run
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
+from mtlsr.runs.timing.balancing import variants
 from mtlsr.runs.timing.loader import FileSamples
 
 SHORT = ["repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4"]
@@ -52,7 +54,23 @@ def test_a_loader_process_reads_a_store_without_keeping_it(compose):
     assert not (folder / "scratch").exists()
 
 
-def test_what_cannot_be_measured_is_refused(compose):
+def test_methods_of_balancing_are_measured_beside_the_plain_sum(compose, monkeypatch):
+    every = variants()
+    assert {"fixed", "upgrad", "upgrad_cheap", "dwa"} <= set(every)
+    few = {name: every[name] for name in ("fixed", "fixed_diagnosed", "upgrad_cheap")}
+    monkeypatch.setattr(import_module("mtlsr.runs.timing.balancing"), "variants", lambda: few)
+    folder = run(compose("benchmark", "part=balancing", *SHORT))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert set(figures) == set(few)
+    assert figures["fixed"]["ratio"] == 1
+    assert all(figure["value"] > 0 for figure in figures.values())
+    assert len({figure["limit"] for figure in figures.values()}) == 1
+
+
+def test_what_cannot_be_measured_is_refused(compose, monkeypatch):
+    monkeypatch.setattr("mtlsr.objective.balancing.table.find_spec", lambda package: None)
+    with pytest.raises(ValueError, match="balancing=uncertainty needs the package torchjd: pip"):
+        check(compose("benchmark", "part=balancing"))
     with pytest.raises(ConfigError, match="part is 'everything'; it is one of step, objective"):
         check(compose("benchmark", "part=everything"))
     refused = r"gigabytes is 1000000\.0; twice that must be free|needs a system"

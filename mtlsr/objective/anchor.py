@@ -37,7 +37,7 @@ class AnchorTerm(nn.Module):
     """
 
     balanced = False
-    """Zero when stage 2 begins, so its gradient says nothing about how tasks compete."""
+    """It is zero where stage 2 begins, and does not pass through the maps that terms share."""
 
     def forward(self, weights: Mapping[str, Tensor], ideal: Mapping[str, Tensor]) -> Tensor:
         return anchor(weights, ideal)

@@ -18,9 +18,11 @@ class Valued:
     weights: dict[str, float]
     """The weight λ of every term, 0 before it starts."""
     total: Tensor
-    """Σ λ · raw: what is minimised."""
+    """Σ λ · raw: what is minimised, unless the terms are balanced."""
     details: dict[str, Tensor] = field(default_factory=dict)
     """What terms have to say beside their value, scalars by `<term>/<name>`, to be logged."""
+    shared: tuple[Tensor, ...] = ()
+    """Maps at which the terms' paths part; the stage knows them."""
 
 
 class Objective(nn.Module):

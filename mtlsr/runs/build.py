@@ -16,12 +16,14 @@ from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.networks.table import build_discriminator, build_pair
 from mtlsr.objective.adversarial import AdversarialTerm, DiscriminatorTerm
 from mtlsr.objective.anchor import AnchorTerm
+from mtlsr.objective.balancing.base import Balancer, balanced_terms
+from mtlsr.objective.balancing.table import FIXED, build_balancer, find_method
 from mtlsr.objective.objective import Objective
 from mtlsr.objective.realism import DegradationTerm, StyleTerm
 from mtlsr.objective.smoothness import ReconstructionTerm, SmoothnessTerm
 from mtlsr.objective.structure import CHANNELS, CleanStructureTerm, StructureTerm
 from mtlsr.runs import hardware, photographs
-from mtlsr.runs.schema import ConfigError, StageName
+from mtlsr.runs.schema import STAGES, ConfigError, StageName
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
 from mtlsr.stages.restoration import RestorationStage
@@ -185,24 +187,75 @@ def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     return Recipe(**values | {"betas": tuple(schedule.betas)})
 
 
+def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | None:
+    """What balances the terms of a stage; None where their plain sum is minimised.
+
+    Raises:
+        ConfigError: The method and something else of the configuration do not go together.
+        ValueError: An unknown method or option, a missing package, or nothing to balance.
+    """
+    options: dict[str, Any] = OmegaConf.to_container(_balancing(cfg), resolve=True)  # type: ignore[assignment]
+    name, stages = options.pop("name"), options.pop("stages")
+    del options["diagnose_every"]
+    for listed in stages:
+        if listed not in STAGES:
+            raise ConfigError(f"balancing.stages holds {listed!r}; they are {', '.join(STAGES)}.")
+    if name == FIXED or stage not in stages:
+        return None
+    if stage == "realism" and options.get("form") == "cheap":
+        raise ConfigError(
+            "balancing.form=cheap is for stage 2: stage 1's shared features build on each other; "
+            "use exact."
+        )
+    if find_method(name).per_term:
+        precision, strategy = hardware.precision(cfg), str(cfg.trainer.strategy)
+        if precision.startswith("16"):
+            raise ConfigError(
+                f"balancing={name} takes gradients of single terms, which the scaler of "
+                f"trainer.precision={precision} does not reach; use bf16-mixed or 32-true."
+            )
+        if "fsdp" in strategy or "deepspeed" in strategy:
+            raise ConfigError(
+                f"balancing={name} needs whole gradients on every rank, which "
+                f"trainer.strategy={strategy} cuts up; use ddp."
+            )
+    return build_balancer(name, balanced_terms(terms), seed=cfg.seed, **options)
+
+
 def realism_stage(cfg: DictConfig, model: SuperResolver) -> RealismStage:
     """Stage 1: it trains `model`'s first network."""
-    return RealismStage(model.realism, objective(cfg, "realism"), recipe(cfg, "realism"))
+    terms = objective(cfg, "realism")
+    return RealismStage(
+        model.realism,
+        terms,
+        recipe(cfg, "realism"),
+        balancer(cfg, "realism", terms),
+        _balancing(cfg).diagnose_every,
+    )
 
 
 def restoration_stage(
     cfg: DictConfig, model: SuperResolver, reference: FirstBlock
 ) -> RestorationStage:
     """Stage 2: it trains both networks; a copy of `reference` judges and anchors."""
+    terms = objective(cfg, "restoration", reference.channels)
     return RestorationStage(
         model,
-        objective(cfg, "restoration", reference.channels),
+        terms,
         recipe(cfg, "restoration"),
         reference,
         cfg.freeze_realism,
         discriminator(cfg),
         cfg.loss.adversarial.lr,
+        balancer(cfg, "restoration", terms),
+        _balancing(cfg).diagnose_every,
     )
+
+
+def _balancing(cfg: DictConfig) -> DictConfig:
+    # Folders of earlier runs have no such choice.
+    plain = {"name": FIXED, "stages": [], "diagnose_every": 0}
+    return cfg.get("balancing") or OmegaConf.create(plain)
 
 
 def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:

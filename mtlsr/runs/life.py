@@ -122,7 +122,7 @@ def check(cfg: DictConfig) -> None:
     build.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.objective(cfg, stage, first_block.channels)
+        build.balancer(cfg, stage, build.objective(cfg, stage, first_block.channels))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)

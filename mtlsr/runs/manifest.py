@@ -23,6 +23,7 @@ NAME = "manifest.json"
 PACKAGES = (
     "mtlsr", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb",
     "kornia", "albumentations", "numpy", "opencv-python-headless", "pillow", "safetensors",
+    "torchjd",
 )  # fmt: skip
 
 

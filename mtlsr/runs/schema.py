@@ -114,6 +114,84 @@ class LossConfig:
 
 
 @dataclass
+class BalancingConfig:
+    """How much each term counts. What the values of a method mean stands in its docstring, in
+    mtlsr/objective/balancing."""
+
+    name: str = MISSING
+    """fixed, or a method of mtlsr/objective/balancing/table.py."""
+    stages: list[str] = MISSING
+    """Stages whose terms are balanced."""
+    diagnose_every: int = number(0)
+    """Steps between two looks at the terms' gradients, which are logged; 0 = none."""
+
+
+@dataclass
+class WeighingConfig(BalancingConfig):
+    """uncertainty, geometric, random; and what every method but fixed has."""
+
+    normalize: str = "sum_to_k"
+    """sum_to_k or none."""
+
+
+@dataclass
+class DwaConfig(WeighingConfig):
+    temperature: float = number(0, above=True)
+    interval: int = number(1)
+
+
+@dataclass
+class FamoConfig(WeighingConfig):
+    lr: float = number(0, above=True)
+    weight_decay: float = number(0)
+
+
+@dataclass
+class StchConfig(WeighingConfig):
+    mu: float = number(0, above=True)
+
+
+@dataclass
+class GradNormConfig(WeighingConfig):
+    alpha: float = number(0)
+    lr: float = number(0, above=True)
+
+
+@dataclass
+class GramianConfig(WeighingConfig):
+    """pcgrad, mgda, imtl_g, upgrad, dualproj; and what every Gramian method has."""
+
+    form: str = "exact"
+    """exact or cheap."""
+
+
+@dataclass
+class GradVacConfig(GramianConfig):
+    beta: float = number(0, 1)
+
+
+@dataclass
+class AlignedMtlConfig(GramianConfig):
+    scale: str = MISSING
+    """min, median or rmse."""
+
+
+@dataclass
+class CAGradConfig(GramianConfig):
+    c: float = number(0)
+
+
+@dataclass
+class NashMtlConfig(GramianConfig):
+    iterations: int = number(1)
+
+
+@dataclass
+class FairGradConfig(GramianConfig):
+    alpha: float = number(0, above=True)
+
+
+@dataclass
 class PartConfig:
     """One data set of a mixture."""
 
@@ -311,6 +389,7 @@ class TrainConfig:
     """Folder of decoded photographs; null = the user's cache folder."""
     backbone: BackboneConfig = MISSING
     loss: LossConfig = MISSING
+    balancing: BalancingConfig = MISSING
     dataset: TrainDatasetConfig = MISSING
     degradation: GeneratorConfig = MISSING
     schedule: ScheduleConfig = MISSING
@@ -400,7 +479,7 @@ class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader or memory; or all, which is all but memory."""
+    """step, objective, loader, balancing or memory; or all: the first three."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
@@ -420,14 +499,30 @@ SCHEMAS: dict[str, type] = {
 
 DEGRADATIONS: dict[str, type] = {"classical": ClassicalConfig, "realistic": RealisticConfig}
 
+BALANCING: dict[str, type] = {
+    "weighing": WeighingConfig,
+    "dwa": DwaConfig,
+    "famo": FamoConfig,
+    "stch": StchConfig,
+    "gradnorm": GradNormConfig,
+    "gramian": GramianConfig,
+    "gradvac": GradVacConfig,
+    "aligned_mtl": AlignedMtlConfig,
+    "cagrad": CAGradConfig,
+    "nash_mtl": NashMtlConfig,
+    "fairgrad": FairGradConfig,
+}
+
 
 def register() -> None:
-    """Make the schemas known to Hydra as `schema/<command>` and `schema/degradation/<kind>`."""
+    """Make the schemas known to Hydra: `schema/<command>`, `schema/<group>/<kind>`."""
     store = ConfigStore.instance()
     for command, schema in SCHEMAS.items():
         store.store(group="schema", name=command, node=schema, package="_global_")
     for kind, schema in DEGRADATIONS.items():
         store.store(group="schema/degradation", name=kind, node=schema)
+    for kind, schema in BALANCING.items():
+        store.store(group="schema/balancing", name=kind, node=schema)
 
 
 def check_ranges(cfg: DictConfig) -> None:

@@ -1,14 +1,18 @@
-"""What both stages share: optimiser, schedule, and how an objective's terms are logged."""
+"""What both stages share: optimiser, schedule, balancing, and how terms are logged."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 
 from mtlsr.data.batch import Batch
+from mtlsr.objective.balancing.base import Balanced, Balancer, balanced_terms
+from mtlsr.objective.balancing.diagnostics import diagnose
 from mtlsr.objective.objective import Objective, Valued
 
 
@@ -46,13 +50,17 @@ class Stage(pl.LightningModule):
     """A stage of training: a network, an objective, a recipe.
 
     Every `trainer.log_every_n_steps` steps each term is logged as it is (`raw`), with its weight
-    and as their product, under the stage's name: `restoration/structure/raw`. So is what a term has
-    to say beside it: `restoration/anchor/drift/expand`.
+    and as their product, under the stage's name: `restoration/structure/raw`; where they are
+    balanced, also with the weight that this step gave it, `restoration/structure/balance`. So is
+    what a term has to say beside it: `restoration/anchor/drift/expand`.
 
     Args:
         network: What the optimiser trains.
         objective: Weighted terms.
         recipe: How to optimise.
+        balancer: Weighs the terms anew in every step; None minimises their plain sum.
+        diagnose_every: Steps between two looks at the terms' gradients at the shared maps, logged
+            as `restoration/gradient_norm/<term>` and `restoration/cosine/<a>~<b>`; 0 = none.
     """
 
     stage: str
@@ -60,11 +68,21 @@ class Stage(pl.LightningModule):
     unaveraged: tuple[str, ...] = ()
     """Modules that averaged weights leave as they are: they are no part of the model."""
 
-    def __init__(self, network: nn.Module, objective: Objective, recipe: Recipe) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: Objective,
+        recipe: Recipe,
+        balancer: Balancer | None = None,
+        diagnose_every: int = 0,
+    ) -> None:
         super().__init__()
         self.network = network
         self.objective = objective
         self.recipe = recipe
+        self.balancer = balancer
+        self.diagnose_every = diagnose_every
+        self._batch: Batch | None = None
 
     @property
     def progress(self) -> float:
@@ -73,7 +91,14 @@ class Stage(pl.LightningModule):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What the optimiser trains, by groups whose gradients are clipped each on its own."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+        own = [] if self.balancer is None else list(self.balancer.parameters())
+        known = set(map(id, own))
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self.parameters() if p.requires_grad and id(p) not in known]}
+        ]
+        if own:  # a decay would pull the terms to equal weights
+            groups.append({"params": own, "weight_decay": 0.0})
+        return groups
 
     def evaluate_terms(self, batch: Batch, everything: bool) -> Valued:
         """Run the network on a batch of floats and value it; see `Objective.forward`."""
@@ -93,9 +118,38 @@ class Stage(pl.LightningModule):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         logging = (self.global_step + 1) % every == 0
         valued = self.evaluate_terms(batch, everything=logging)
+        if self.diagnose_every and (self.global_step + 1) % self.diagnose_every == 0:
+            self._diagnose(valued)
+        balanced = Balanced(valued.total, {})
+        if self.balancer is not None:
+            balanced = self.balancer(valued, self.parameters())
+            self._batch = batch if self.balancer.looks_back else None
         if logging:
-            self._log(valued)
-        return valued.total
+            self._log(valued, balanced)
+        return balanced.total
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: torch.optim.Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        # Here and not in a later hook: a checkpoint of this step must hold what it learns.
+        if self.balancer is not None and self._batch is not None:
+            self._look_back(self.balancer, self._batch)
+            self._batch = None
+
+    @torch.no_grad()
+    def _look_back(self, balancer: Balancer, batch: Batch) -> None:
+        """Value a batch once more, and leave statistics and moving averages as they were."""
+        before = {name: buffer.clone() for name, buffer in self.named_buffers()}
+        with self.trainer.precision_plugin.forward_context():
+            valued = self.evaluate_terms(batch, everything=False)
+        for name, buffer in self.named_buffers():
+            buffer.copy_(before[name])
+        balancer.look_back(valued)
 
     def configure_optimizers(self) -> Any:
         # In float16 a scaler must undo its scale before gradients are clipped: not when fused.
@@ -126,7 +180,7 @@ class Stage(pl.LightningModule):
         for group in optimizer.param_groups if gradient_clip_val else ():
             nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)  # type: ignore[arg-type]
 
-    def _log(self, valued: Valued) -> None:
+    def _log(self, valued: Valued, balanced: Balanced) -> None:
         values: dict[str, float | Tensor] = {f"{self.stage}/loss": valued.total.detach()}
         for term, raw in valued.raw.items():
             weight = valued.weights[term]
@@ -134,5 +188,15 @@ class Stage(pl.LightningModule):
             values[f"{self.stage}/{term}/weight"] = weight
             values[f"{self.stage}/{term}/weighted"] = weight * raw.detach()
         values |= {f"{self.stage}/{name}": value for name, value in valued.details.items()}
+        for term, share in balanced.weights.items():
+            values[f"{self.stage}/{term}/balance"] = share
         values[f"{self.stage}/lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
         self.log_dict(values)
+
+    def _diagnose(self, valued: Valued) -> None:
+        # Straight to the loggers: Lightning passes on what falls on its own schedule alone.
+        found = diagnose(valued, balanced_terms(self.objective))
+        for logger in self.loggers if found else ():
+            logger.log_metrics(
+                {f"{self.stage}/{name}": value for name, value in found.items()}, self.global_step
+            )

@@ -1,6 +1,7 @@
 """Stage 2: both networks together restore structure and texture, held by what stage 1 learnt."""
 
 import copy
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -13,12 +14,16 @@ from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SuperResolver
 from mtlsr.networks.discriminators.base import Discriminator
+from mtlsr.objective.balancing.base import Balancer
 from mtlsr.objective.objective import Objective, Valued
 from mtlsr.stages.base import Recipe, Stage
 
 
 class RestorationStage(Stage):
     """Train both networks from stage 1's weights.
+
+    What its terms share are the last maps before structure and texture part, and stage 1's
+    reconstruction.
 
     Args:
         network: Both networks, stage 1's weights already in place.
@@ -30,6 +35,8 @@ class RestorationStage(Stage):
         discriminator: The other player of the adversarial term, where there is that term. It is
             trained in the same steps, and kept in the checkpoint, not in the model.
         discriminator_lr: Its highest learning rate; it follows the recipe's schedule.
+        balancer: See `Stage`.
+        diagnose_every: See `Stage`.
     """
 
     stage = "restoration"
@@ -45,8 +52,10 @@ class RestorationStage(Stage):
         freeze_realism: bool = False,
         discriminator: Discriminator | None = None,
         discriminator_lr: float = 0.0,
+        balancer: Balancer | None = None,
+        diagnose_every: int = 0,
     ) -> None:
-        super().__init__(network, objective, recipe)
+        super().__init__(network, objective, recipe, balancer, diagnose_every)
         self.reference = copy.deepcopy(reference).requires_grad_(False)
         self.freeze_realism = freeze_realism
         if freeze_realism:
@@ -70,11 +79,12 @@ class RestorationStage(Stage):
         other = list(self.discriminator.parameters())
         known = set(map(id, other))
         own = [p for p in groups[0]["params"] if id(p) not in known]
-        return [{"params": own}, {"params": other, "lr": self.discriminator_lr}]
+        first, *rest = groups
+        return [first | {"params": own}, *rest, {"params": other, "lr": self.discriminator_lr}]
 
     def evaluate_terms(self, batch: Batch, everything: bool = True) -> Valued:
         realism, restoration = self.network(batch.lr)
-        return self.objective(
+        valued = self.objective(
             everything,
             self.progress,
             sr=restoration.sr,
@@ -87,6 +97,7 @@ class RestorationStage(Stage):
             ideal=self.reference.anchored(),
             discriminator=self.discriminator,
         )
+        return replace(valued, shared=(restoration.shared, realism.reconstruction))
 
     def validation_step(self, batch: list[EvaluationPair], batch_idx: int) -> None:
         for pair in batch:

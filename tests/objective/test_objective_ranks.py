@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtlsr.objective.ranks import mean_over_ranks
+from mtlsr.objective.ranks import mean_over_ranks, ranks, sum_over_ranks
 from mtlsr.objective.realism import StyleTerm
 
 ROOT = Path(__file__).parents[2]
@@ -46,11 +46,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = torch.rand(3, 2, 4, 3, 6, 6, generator=generator)
     torch.save(images, folder / "images.pt")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ranks = [
+    processes = [
         subprocess.Popen([sys.executable, "-c", SCRIPT, str(rank), str(folder)], env=env)
         for rank in range(2)
     ]
-    assert [process.wait(timeout=240) for process in ranks] == [0, 0]
+    assert [process.wait(timeout=240) for process in processes] == [0, 0]
     return folder
 
 
@@ -61,7 +61,9 @@ def test_the_mean_over_processes_is_in_each_of_them(folder: Path) -> None:
 
 def test_alone_a_process_keeps_what_it_has() -> None:
     x = torch.rand(3, requires_grad=True)
+    assert ranks() == 1
     assert mean_over_ranks(x) is x
+    assert sum_over_ranks(x) is x
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from mtlsr.runs.timing.balancing import balancing
 from mtlsr.runs.timing.common import Figure as Figure
 from mtlsr.runs.timing.common import stage_of as stage_of
 from mtlsr.runs.timing.loader import loader
@@ -20,5 +21,8 @@ PARTS: dict[str, Callable[[DictConfig, Path], dict[str, Figure]]] = {
     "step": step,
     "objective": objective,
     "loader": loader,
+    "balancing": balancing,
     "memory": memory,
 }
+ON_DEMAND = ("balancing", "memory")
+"""Parts that `part=all` leaves out: they take long."""
