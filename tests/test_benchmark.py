@@ -1,6 +1,7 @@
 """benchmark.json: every figure beside its limit. What the figures are, no test can promise."""
 
 import json
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 from mtlsr.benchmark import check, run
+from mtlsr.data.images import write_image
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.runs.timing.balancing import variants
-from mtlsr.runs.timing.loader import FileSamples
+from mtlsr.runs.timing.loader import FileSamples, _throughput
 
 SHORT = ["repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4"]
 NAMES = {
@@ -42,6 +44,15 @@ def test_samples_from_files_are_the_samples_from_the_store(compose, tmp_path):
     for k in range(50):
         for ours, theirs in zip(vars(samples[k]).values(), vars(decoded[k]).values(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_files_that_are_left_out_are_in_neither_loader(compose, small_photographs, tmp_path):
+    folder = tmp_path / "photographs"
+    shutil.copytree(small_photographs, folder)
+    for name in "bc":  # one of them at least is not held out
+        write_image(folder / f"{name}.png", np.zeros((30, 30, 3), np.uint8))
+    cfg = compose("benchmark", *SHORT, f"dataset.root={folder}", "dataset.unusable=skip")
+    assert set(_throughput(cfg, tmp_path / "lr")) == {"files", "copying"}
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the system has no /proc")

@@ -4,8 +4,9 @@
         [--jobs 2] [--threads 1] [--seeds 0 1 2] [--runs <folder>]
 
 Each seed trains stage 1 once for each degradation; all variants of stage 2 start from it and see
-the same samples. They are measured on `--photographs`, or on those that `dataset=photos` holds out.
-The tables are written into README.md beside this file, every value into <degradation>.csv.
+the same samples. They are measured on the photographs that `dataset=photos` holds out, and on
+`--photographs`. The tables are written into README.md beside this file, every value into
+<degradation>.csv.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import torch
 from omegaconf import OmegaConf
 
 from experiments.common import markdown, train, write_csv, write_table
+from mtlsr.data.datasets import find_dataset
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.metrics import Protocol, measure
@@ -86,14 +88,13 @@ def measured(run: Path, pairs: Sequence[EvaluationPair]) -> Rows:
     return rows
 
 
-def held_out(folder: Path | None) -> list[EvaluationPair]:
-    """The photographs to measure on."""
-    if folder is not None:
-        return list(EvaluationSet(folder.name, find_images(folder), SCALE))
-    from mtlsr.data.datasets import find_dataset
-
+def images(folder: Path | None) -> dict[str, list[EvaluationPair]]:
+    """The photographs to measure on, by the name of their table."""
     files = find_dataset("photos", None, None, 0)
-    return [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]
+    found = {"held out": [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]}
+    if folder is not None:
+        found["photographs"] = list(EvaluationSet(folder.name, find_images(folder), SCALE))
+    return found
 
 
 def table(rows: Rows, seeds: Sequence[int]) -> str:
@@ -128,7 +129,7 @@ def table(rows: Rows, seeds: Sequence[int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--photographs", type=Path, help="folder of images to measure on")
+    parser.add_argument("--photographs", type=Path, help="images to measure on, too")
     parser.add_argument("--degradations", nargs="+", default=["bicubic", "classical"])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a training")
@@ -136,18 +137,21 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("outputs/terms"))
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
-    pairs = held_out(asked.photographs)
+    sets = images(asked.photographs)
     for degradation in asked.degradations:
         runs = asked.runs.resolve() / degradation
         train_all(runs, degradation, asked.seeds, asked.jobs, asked.threads)
         rows: Rows = [
-            {"variant": variant, "seed": seed, **row}
+            {"set": name, "variant": variant, "seed": seed, **row}
+            for name, pairs in sets.items()
             for variant in VARIANTS
             for seed in asked.seeds
             for row in measured(runs / folder(variant, seed), pairs)
         ]
         write_csv(HERE / f"{degradation}.csv", rows)
-        write_table(HERE / "README.md", table(rows, asked.seeds), degradation)
+        for name in sets:
+            own = [row for row in rows if row["set"] == name]
+            write_table(HERE / "README.md", table(own, asked.seeds), f"{degradation}, {name}")
 
 
 if __name__ == "__main__":

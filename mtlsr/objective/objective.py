@@ -19,10 +19,10 @@ class Valued:
     """The weight λ of every term, 0 before it starts."""
     total: Tensor
     """Σ λ · raw: what is minimised, unless the terms are balanced."""
-    details: dict[str, Tensor] = field(default_factory=dict)
-    """What terms have to say beside their value, scalars by `<term>/<name>`, to be logged."""
     shared: tuple[Tensor, ...] = ()
     """Maps at which the terms' paths part; the stage knows them."""
+    details: dict[str, Tensor] = field(default_factory=dict)
+    """What terms have to say beside their value, scalars by `<term>/<name>`, to be logged."""
 
 
 class Objective(nn.Module):

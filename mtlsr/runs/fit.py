@@ -26,6 +26,16 @@ def checkpoint(folder: Path, stage: StageName) -> Path:
     return folder / "checkpoints" / stage / "last.ckpt"
 
 
+class LastStep(pl.Callback):
+    """Write the state after the last step: the last validation may have been before it."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.checkpoint = checkpoint
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        trainer.save_checkpoint(self.checkpoint)
+
+
 def fit(
     cfg: DictConfig,
     stage: Stage,
@@ -59,22 +69,17 @@ def fit(
     ]
     if cfg.schedule[name].averaging > 0:
         callbacks.insert(0, AveragedWeights(cfg.schedule[name].averaging))
+    callbacks.insert(0, LastStep(last))  # before the averages take the place of what was trained
     if validated:
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=last.parent,
-                filename="best",
-                monitor=MONITORED[name],
-                mode="max",
-                save_last=True,
-                enable_version_counter=False,
-            )
-        )
+        # Two of them: `save_last` leaves last.ckpt as it is where a validation is not the best.
+        kept: dict[str, Any] = {"dirpath": last.parent, "enable_version_counter": False}
+        callbacks += [
+            ModelCheckpoint(**kept, filename="best", monitor=MONITORED[name], mode="max"),
+            ModelCheckpoint(**kept, filename=last.stem),
+        ]
     trainer = build.trainer(cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks)
     loader = photographs.loader(
         cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
     )
     validation = photographs.validation_loader(cfg, name, files) if validated else None
     trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
-    if not validated:
-        trainer.save_checkpoint(last)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from mtlsr.data.batch import Batch
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.inference.upscale import to_network
+from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.objective.structure import transform
 from mtlsr.runs import build
 from mtlsr.runs.fit import checkpoint
@@ -53,15 +54,20 @@ def edge_error(stage: RestorationStage, pair: EvaluationPair) -> float:
 
 
 def finished_stage(run: Path) -> RestorationStage:
-    """Stage 2 of a run folder as its last step left it, with its frozen judge.
+    """Stage 2 of a run folder: its model, with the frozen judge of its training.
 
     Raises:
-        ConfigError: It is no run folder.
-        OSError: The run has no checkpoint of stage 2.
+        UserError: It is no run folder, or its stage 2 has not ended.
     """
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
-    model = build.networks(cfg)
+    model, _ = load_model(model_folder(run))
     stage = build.restoration_stage(cfg, model, model.realism.first_block)
     saved = torch.load(checkpoint(run, "restoration"), map_location="cpu", weights_only=True)
-    stage.load_state_dict(saved["state_dict"])
+    prefix = "reference."
+    judge = {
+        name.removeprefix(prefix): value
+        for name, value in saved["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    stage.reference.load_state_dict(judge)
     return stage.eval()

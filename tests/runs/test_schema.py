@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.runs.command import conf_folder
-from mtlsr.runs.schema import ConfigError, check_ranges
+from mtlsr.runs.schema import ConfigError, check_ranges, register
 
 GROUPS = {
     folder.relative_to(conf_folder()).as_posix(): sorted(
@@ -94,3 +94,23 @@ def test_stage_one_weights_do_not_follow_those_of_stage_two(compose):
     assert (
         compose("train", "loss.lambda1=7", "loss.lambda2=7", "loss.lambda3=7").loss.stage1 == plain
     )
+
+
+def leaves(node, prefix=""):
+    """Every value of nested containers by its dotted key."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_has_the_values_that_its_file_says(name):
+    written = OmegaConf.to_container(OmegaConf.load(conf_folder() / "experiment" / f"{name}.yaml"))
+    written.pop("defaults", None)
+    register()
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        cfg = hydra.compose("train", [f"experiment={name}"])
+    for key, value in leaves(written):
+        assert OmegaConf.select(cfg, key) == value, key

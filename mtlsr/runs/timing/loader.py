@@ -88,7 +88,8 @@ def _throughput(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     cfg.schedule.restoration.patch = cfg.loader.patch
     files = photographs.dataset(cfg)
     samples = photographs.samples(cfg, "restoration", files)
-    decoding = FileSamples(samples, files.train, folder)
+    usable = photographs.stage_dataset(cfg, "restoration", files).train
+    decoding = FileSamples(samples, usable, folder)
     rates: dict[str, list[float]] = {"ours": [], "files": [], "copying": []}
     for _ in range(cfg.repeats):
         ours = build_loader(samples, batch, WARM_UP + ours_batches, workers=1)
