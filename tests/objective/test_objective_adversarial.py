@@ -18,6 +18,7 @@ from mtlsr.objective.adversarial import (
     held,
     ranked_rightly,
 )
+from mtlsr.objective.balancing.base import balanced_terms
 from mtlsr.objective.objective import Objective
 
 KINDS = ("relativistic", "hinge", "lsgan")
@@ -234,9 +235,9 @@ def test_the_discriminator_learns_to_rank_what_can_be_told_apart(kind: str, name
     assert torch.stack(shares).mean() > 0.9
 
 
-def test_only_the_discriminators_own_loss_stays_out_of_balancing() -> None:
-    assert DiscriminatorTerm.balanced is False
-    assert getattr(AdversarialTerm, "balanced", True)
+def test_both_players_stay_out_of_balancing() -> None:
+    terms = {"a": nn.Identity(), "g": AdversarialTerm(), "d": DiscriminatorTerm()}
+    assert balanced_terms(Objective(terms, dict.fromkeys(terms, 1.0))) == ["a"]
 
 
 @pytest.mark.parametrize("term", [AdversarialTerm, DiscriminatorTerm])
