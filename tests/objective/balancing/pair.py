@@ -44,7 +44,9 @@ def stage(
     recipe = Recipe(steps=10, lr=1e-3)
     objective = Objective(terms, weights)
     reference = network.realism.first_block
-    return RestorationStage(network, objective, recipe, reference, freeze, balancer=balancer).train()
+    return RestorationStage(
+        network, objective, recipe, reference, freeze, balancer=balancer
+    ).train()
 
 
 def batch(number: int = 0, count: int = 2, size: int = 12) -> Batch:
