@@ -40,12 +40,17 @@ class ResidualFirstBlock(FirstBlock):
 class ResidualRealism(RealismNet):
     """Residual trunk at several scales.
 
+    60 thousand parameters.
+
     Args:
         vector_size: Length V of the realism vector.
         first: Channels of the first block.
         widths: Channels at full, half, quarter ... size.
         units: Residual units at each of those sizes.
     """
+
+    unit: type[nn.Module] = ResidualUnit
+    """What the blocks after the first consist of: made from a number of channels."""
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class ResidualRealism(RealismNet):
             entries.append(nn.Conv2d(above, below, 3, stride=2, padding=1))
         self.entries = nn.ModuleList(entries)
         self.blocks = nn.ModuleList(
-            nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
+            nn.Sequential(*(self.unit(width) for _ in range(count)))
             for width, count in zip(widths, units, strict=True)
         )
         self.merge = MergedScales(widths)

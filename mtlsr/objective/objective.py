@@ -52,7 +52,8 @@ class Objective(nn.Module):
 
         Args:
             everything: Evaluate also the terms of weight 0, without gradient, to report them.
-            known: What terms ask for, by name.
+            known: What terms ask for, by name; None where the network has no such thing, as one of
+                one task has no structure map. A term of weight 0 that asks for it is left out.
 
         Raises:
             KeyError: A term needs something that is not known.
@@ -63,8 +64,11 @@ class Objective(nn.Module):
             weight = self.weights[name]
             if weight == 0 and not everything:
                 continue
+            needs = {need: known[need] for need in self._needs[name]}
+            if weight == 0 and any(value is None for value in needs.values()):
+                continue
             with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                raw[name] = term(**{need: known[need] for need in self._needs[name]})
+                raw[name] = term(**needs)
             if weight > 0:
                 parts.append(weight * raw[name])
         return Valued(raw=raw, weights=self.weights, total=torch.stack(parts).sum())

@@ -53,7 +53,8 @@ class SmoothnessTerm(nn.Module):
     """Stage 2's λ1: d(HR, sr) + a · d(y, ŷ) + b · d(y, sr↓).
 
     y is the clean low-resolution image, ŷ its `reconstruction`, sr↓ the output brought back to low
-    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1].
+    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1]. Without stage 1
+    there is no ŷ, and a must be 0.
 
     Args:
         kind: The distance d.
@@ -72,9 +73,16 @@ class SmoothnessTerm(nn.Module):
         self.reconstruction = reconstruction
         self.consistency = consistency
 
-    def forward(self, sr: Tensor, hr: Tensor, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
+    def forward(
+        self, sr: Tensor, hr: Tensor, reconstruction: Tensor | None, lr_clean: Tensor
+    ) -> Tensor:
         total = distance(sr, hr, self.kind)
         if self.reconstruction:
+            if reconstruction is None:
+                raise ValueError(
+                    f"the inner weight of reconstruction is {self.reconstruction}; "
+                    "without stage 1 there is none, and it must be 0."
+                )
             total = total + self.reconstruction * distance(reconstruction, lr_clean, self.kind)
         if self.consistency:
             scale = sr.shape[-1] // lr_clean.shape[-1]

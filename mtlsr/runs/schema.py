@@ -40,6 +40,8 @@ class BackboneConfig:
     """Stage 1: `name` in mtlsr/networks/table.py and that network's options."""
     restoration: dict[str, Any] = MISSING
     """Stage 2, likewise."""
+    single_task: dict[str, Any] | None = None
+    """A network of one task in place of both, likewise; null = none."""
 
 
 @dataclass
