@@ -7,28 +7,61 @@ import numpy as np
 import pytest
 
 from mtlsr.benchmark import check, run
+from mtlsr.networks.table import PARTNERS, REALISM, SINGLE_TASK
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.runs.timing.loader import FileSamples
 
-SHORT = ["repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4"]
+SHORT = [
+    "repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4",
+    "networks.height=12", "networks.width=16", "networks.field=32",
+]  # fmt: skip
 NAMES = {
     "step": set(STAGES),
     "objective": set(STAGES),
     "loader": {"files", "copying", "waiting", "cores"},
 }
+PAIRS = {f"{realism} + {restoration}" for restoration, realism in PARTNERS.items()}
 
 
 def test_benchmark_writes_each_figure_beside_its_limit(compose):
     folder = run(compose("benchmark", "part=all", *SHORT))
     written = json.loads((folder / "benchmark.json").read_text())
     assert written["machine"]["cores"] >= 1
+    networks = written["parts"].pop("networks")
     assert {part: set(figures) for part, figures in written["parts"].items()} == NAMES
+    assert {name.rpartition("/")[0] for name in networks} == {*REALISM, *PAIRS, *SINGLE_TASK}
+    written["parts"]["networks"] = networks
     for figures in written["parts"].values():
         for figure in figures.values():
             assert set(figure) == {"value", "unit", "limit", "ratio"}
             assert figure["limit"] > 0
     assert not (folder / "scratch").exists()
+
+
+def test_the_figures_of_the_networks_are_those_of_the_networks(compose, capsys):
+    cfg = compose("benchmark", "part=networks", *SHORT, "networks.field=64")
+    found = json.loads((run(cfg) / "benchmark.json").read_text())["parts"]["networks"]
+    assert found["srcnn/parameters"]["value"] == pytest.approx(57.281)
+    assert found["span/parameters"]["value"] == pytest.approx(498.208)
+    assert found["vdsr/multiply_adds"]["value"] == pytest.approx(0.664704 * 12 * 16 * 16 / 1000)
+    assert found["vdsr/multiply_adds"]["ratio"] == 1
+    assert found["srcnn/receptive_field"] == {
+        "value": 9,
+        "unit": "px",
+        "limit": 64,
+        "ratio": 9 / 64,
+    }
+    assert found["imdn/receptive_field"]["ratio"] == 1
+    assert "residual/receptive_field" not in found
+    # Its 64 maps of 32-bit floats at the larger size, and the 32 after them, live at one time.
+    maps = 4 * (12 * 4) * (16 * 4) * (64 + 32) / 1e6
+    assert maps < found["srcnn/memory"]["value"] < 1.5 * maps
+    for name, figure in found.items():
+        assert figure["value"] > 0, name
+    shown = capsys.readouterr().out
+    assert "whole image" in shown
+    assert "edsr_baseline" in shown
 
 
 def test_samples_from_files_are_the_samples_from_the_store(compose, tmp_path):

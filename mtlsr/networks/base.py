@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 
-import torch
 from torch import Tensor, nn
 
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
+from mtlsr.objective.precision import widened
 
 
 class FirstBlock(nn.Module, ABC):
@@ -102,7 +102,5 @@ class SingleTask(Resolver):
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale`: (N, 3, s·h, s·w)."""
 
     def forward(self, lr: Tensor) -> tuple[None, RestorationOutput]:
-        sr = self.enlarge(lr)
-        # Autocast's half precision ends here: what values an image expects single precision.
-        sr = sr.to(torch.promote_types(sr.dtype, torch.float32))
+        sr = widened(self.enlarge(lr))
         return None, RestorationOutput(shared=None, structure=None, texture=None, sr=sr)

@@ -28,6 +28,7 @@ class ChannelAttention(nn.Module):
         hidden = max(1, channels // reduction)
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, channels, 1)
+        nn.init.ones_(self.squeeze.bias)  # type: ignore[arg-type]  # no unit is dead at first
 
     def forward(self, x: Tensor) -> Tensor:
         means = x.mean(dim=(-2, -1), keepdim=True)
@@ -47,6 +48,8 @@ class AttentionUnit(ResidualUnit):
 
 class AttentionRealism(ResidualRealism):
     """Residual trunk at several scales whose units have channel attention.
+
+    378,113 parameters and 12.88 G multiply-adds for 1280×720 at ×4, with a vector of five entries.
 
     The first block is `residual`'s: it judges style on high-resolution images, and has to be cheap
     and local for that.

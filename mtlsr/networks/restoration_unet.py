@@ -26,6 +26,9 @@ from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 class UNetRestoration(RestorationNet):
     """UNet decoder over the multi-scale features of stage 1.
 
+    123,184 parameters and 6.05 G multiply-adds for 1280×720 at ×4, over stage 1's `residual` and
+    with a structure map of two channels.
+
     Args:
         channels: Channels of stage 1's features.
         vector_size: Length V of the realism vector.
@@ -112,6 +115,9 @@ class UNetRestoration(RestorationNet):
 
 class LargeUNetRestoration(UNetRestoration):
     """The same UNet for large budgets: wider, deeper, and one size further down.
+
+    2,693,328 parameters and 83.93 G multiply-adds for 1280×720 at ×4, over stage 1's `attention`
+    and with a structure map of two channels.
 
     Args:
         channels: Channels of stage 1's features.

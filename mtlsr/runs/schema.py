@@ -375,16 +375,29 @@ class LoaderBenchmarkConfig:
 
 
 @dataclass
+class NetworksBenchmarkConfig:
+    """part=networks: the image that is enlarged."""
+
+    height: int = number(1)
+    """In low-resolution pixels."""
+    width: int = number(1)
+    """Likewise."""
+    field: int = number(32)
+    """Widest receptive field that is looked for, in low-resolution pixels."""
+
+
+@dataclass
 class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader or memory; or all, which is all but memory."""
+    """step, objective, loader, memory or networks; or all, which is all but memory."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
     """Measured steps of each repeat."""
     loader: LoaderBenchmarkConfig = MISSING
+    networks: NetworksBenchmarkConfig = MISSING
     gigabytes: float = number(0, above=True)
     """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 

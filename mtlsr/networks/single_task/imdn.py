@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from mtlsr.networks.base import SingleTask
 from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten
+from mtlsr.objective.precision import widened
 
 SLOPE = 0.05
 
@@ -26,11 +27,13 @@ class ContrastAttention(nn.Module):
         super().__init__()
         self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
         self.excite = nn.Conv2d(channels // reduction, channels, 1)
+        nn.init.ones_(self.squeeze.bias)  # type: ignore[arg-type]  # no unit is dead at first
 
     def forward(self, x: Tensor) -> Tensor:
-        variance = x.float().var(dim=(-2, -1), correction=0, keepdim=True)
+        wide = widened(x)
+        variance = wide.var(dim=(-2, -1), correction=0, keepdim=True)
         # The small constant keeps the gradient of a constant channel finite.
-        statistics = (variance + 1e-8).sqrt() + x.float().mean(dim=(-2, -1), keepdim=True)
+        statistics = (variance + 1e-8).sqrt() + wide.mean(dim=(-2, -1), keepdim=True)
         return x * torch.sigmoid(self.excite(F.relu(self.squeeze(statistics))))
 
 

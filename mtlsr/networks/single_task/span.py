@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.base import SingleTask
-from mtlsr.networks.blocks import centred
-from mtlsr.networks.single_task.start import carry_image, interpolate_image
+from mtlsr.networks.blocks import centred, check_at_least
+from mtlsr.networks.single_task.start import SHARE, carry_image, interpolate_image
 
 
 class ReparameterisedConv2d(nn.Module):
@@ -68,6 +68,9 @@ class AttentionBlock(nn.Module):
         self.first, self.second, self.third = (
             ReparameterisedConv2d(channels, channels) for _ in range(3)
         )
+        # From h = 0 the product would vanish, ever more with every block. Where the paper's images
+        # of 0 to 255 open the gates, this does.
+        nn.init.ones_(self.third.bias)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the block's maps, and what its first convolution says."""
@@ -91,12 +94,16 @@ class SPAN(SingleTask):
 
     def __init__(self, scale: int, channels: int = 52) -> None:
         super().__init__(scale)
+        check_at_least("channels", channels, 3)
         self.head = ReparameterisedConv2d(3, channels)
         self.blocks = nn.ModuleList(AttentionBlock(channels) for _ in range(6))
         self.refine = ReparameterisedConv2d(channels, channels)
         self.collect = nn.Conv2d(4 * channels, channels, 1)
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
         carry_image(self.collect)
+        with torch.no_grad():
+            self.head.leave[:3] *= SHARE
+            self.head.skip[:3] = torch.eye(3)
         interpolate_image(self.paint, scale)
 
     def enlarge(self, lr: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.luma import LumaNet
 
 
@@ -18,8 +19,8 @@ class SRCNN(LumaNet):
     57,184 weights and a bias for each of its 64 + 32 + 1 filters. Padding keeps the size, as in
     later work; the paper cuts the border off.
 
-    It starts near the identity, as bicubic interpolation: the paper's start near zero takes 10^8
-    steps of the smallest learning rates to find the image again.
+    It starts near the identity, so near bicubic interpolation; from the paper's start, near zero,
+    the image itself has to be learnt first. Grey is taken off Y, so that padding is grey.
 
     Args:
         scale: Enlargement.
@@ -33,11 +34,13 @@ class SRCNN(LumaNet):
         for convolution in (self.patches, self.mapping, self.reconstruction):
             nn.init.kaiming_normal_(convolution.weight)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
-        # The first filters hand the image on: it is positive, so ReLU lets it pass.
+        # The first filters hand the image on. The bias makes it positive: ReLU lets it pass.
         nn.init.dirac_(self.patches.weight[:1])
         nn.init.dirac_(self.mapping.weight[:1])
         with torch.no_grad():
+            self.patches.bias[0] = 0.5  # type: ignore[index]
             self.reconstruction.weight.mul_(0.01)[:, 0, 2, 2] = 1
 
     def restore(self, y: Tensor) -> Tensor:
-        return self.reconstruction(F.relu(self.mapping(F.relu(self.patches(y)))))
+        patches = F.relu(self.patches(centred(y)))
+        return self.reconstruction(F.relu(self.mapping(patches)))
