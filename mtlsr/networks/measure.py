@@ -79,9 +79,9 @@ def receptive_field(network: Resolver, largest: int = 512) -> int | None:
         sr = sr.unflatten(2, (ROWS, scale)).unflatten(4, (width, scale))
         (gradient,) = torch.autograd.grad(sr[:, :, row, :, column].sum(), image)
         seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero().flatten()
-        field = int(seen[-1] - seen[0]) + 1
-        if field < width - 1:  # an even width has no middle
-            return field
+        first, last = int(seen[0]), int(seen[-1])
+        if first > 0 and last < width - 1:
+            return last - first + 1
         width *= 2
     return None
 

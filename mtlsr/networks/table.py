@@ -42,7 +42,7 @@ RESTORATION: dict[str, Callable[..., RestorationNet]] = {
     "seed": SeedRestoration,
 }
 PARTNERS = {"unet": "residual", "unet_large": "attention", "seed": "seed"}
-"""Stage 2 -> the stage 1 that it is measured with; any other goes with it, too."""
+"""Stage 2 -> the stage 1 that it is measured with; any other of as many sizes goes with it, too."""
 SINGLE_TASK: dict[str, Callable[..., SingleTask]] = {
     "srcnn": SRCNN,
     "vdsr": VDSR,

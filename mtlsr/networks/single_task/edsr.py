@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mtlsr.networks.base import SingleTask
 from mtlsr.networks.blocks import ResidualUnit, centred, check_at_least
-from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten
+from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 
 
 class EDSR(SingleTask):
@@ -38,6 +38,7 @@ class EDSR(SingleTask):
             interpolate_image(convolution, step)
             enlarging += [convolution, nn.PixelShuffle(step)]
         self.tail = nn.Sequential(*enlarging, nn.Conv2d(channels, 3, 3, padding=1))
+        see_detail(self.head)
         carry_image(self.head)
         quieten(self.body[-1])  # type: ignore[arg-type]
         carry_image(self.tail[-1])  # type: ignore[arg-type]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.base import SingleTask
-from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten
+from mtlsr.networks.blocks import centred
+from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 from mtlsr.objective.precision import widened
 
 SLOPE = 0.05
@@ -82,15 +83,16 @@ class IMDN(SingleTask):
         self.collect = nn.Conv2d(blocks * channels, channels, 1)
         self.refine = nn.Conv2d(channels, channels, 3, padding=1)
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
+        see_detail(self.head)
         carry_image(self.head)
         quieten(self.refine)
         interpolate_image(self.paint, scale)
 
     def enlarge(self, lr: Tensor) -> Tensor:
-        features = x = self.head(lr)
+        features = x = self.head(centred(lr))
         outputs: list[Tensor] = []
         for block in self.blocks:
             x = block(x)
             outputs.append(x)
         collected = F.leaky_relu(self.collect(torch.cat(outputs, dim=1)), SLOPE)
-        return F.pixel_shuffle(self.paint(features + self.refine(collected)), self.scale)
+        return F.pixel_shuffle(self.paint(features + self.refine(collected)), self.scale) + 0.5

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.base import SingleTask
-from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten
+from mtlsr.networks.blocks import centred
+from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 
 SLOPE = 0.05
 
@@ -88,10 +89,11 @@ class RLFN(SingleTask):
             nn.Conv2d(channels, channels, 3, padding=1),
         )
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
+        see_detail(self.head)
         carry_image(self.head)
         quieten(self.body[-1])  # type: ignore[arg-type]
         interpolate_image(self.paint, scale)
 
     def enlarge(self, lr: Tensor) -> Tensor:
-        features = self.head(lr)
-        return F.pixel_shuffle(self.paint(features + self.body(features)), self.scale)
+        features = self.head(centred(lr))
+        return F.pixel_shuffle(self.paint(features + self.body(features)), self.scale) + 0.5

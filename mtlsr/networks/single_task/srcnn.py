@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.luma import LumaNet
+from mtlsr.networks.single_task.start import see_detail
 
 
 class SRCNN(LumaNet):
@@ -34,6 +35,7 @@ class SRCNN(LumaNet):
         for convolution in (self.patches, self.mapping, self.reconstruction):
             nn.init.kaiming_normal_(convolution.weight)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+        see_detail(self.patches)
         # The first filters hand the image on. The bias makes it positive: ReLU lets it pass.
         nn.init.dirac_(self.patches.weight[:1])
         nn.init.dirac_(self.mapping.weight[:1])

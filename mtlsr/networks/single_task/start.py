@@ -15,17 +15,25 @@ SHARE = 0.01
 
 
 @torch.no_grad()
-def carry_image(convolution: nn.Conv2d, source: int = 0) -> None:
-    """Make the first three outputs the three inputs from `source` on, nearly.
+def see_detail(convolution: nn.Conv2d, rows: int = 0) -> None:
+    """Make the outputs from `rows` on zero wherever the image is constant."""
+    weight = convolution.weight[rows:]
+    weight -= weight.mean(dim=(-2, -1), keepdim=True)
+    if convolution.bias is not None:
+        convolution.bias[rows:] = 0
+
+
+@torch.no_grad()
+def carry_image(convolution: nn.Conv2d) -> None:
+    """Make the first three outputs the first three inputs, nearly.
 
     Args:
         convolution: Of odd kernel size, and its size kept by padding.
-        source: First of the three inputs.
     """
     centre = convolution.kernel_size[0] // 2
-    quieten(convolution, 3)
+    quieten(convolution)
     for colour in range(3):
-        convolution.weight[colour, source + colour, centre, centre] += 1
+        convolution.weight[colour, colour, centre, centre] += 1
 
 
 @torch.no_grad()

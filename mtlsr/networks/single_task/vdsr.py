@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.luma import LumaNet
+from mtlsr.networks.single_task.start import see_detail
 
 
 class VDSR(LumaNet):
@@ -34,12 +36,17 @@ class VDSR(LumaNet):
         )
         for convolution in self.convolutions:
             nn.init.kaiming_normal_(convolution.weight)  # type: ignore[arg-type]
+        see_detail(self.convolutions[0])  # type: ignore[arg-type]
         with torch.no_grad():
-            self.convolutions[-1].weight.mul_(0.01)  # type: ignore[operator]
+            for convolution in self.convolutions[1:]:
+                convolution.weight.mul_(0.1)  # type: ignore[operator]
+            for convolution in self.convolutions[1:-1]:
+                kept = torch.empty_like(convolution.weight)  # type: ignore[arg-type]
+                convolution.weight.add_(nn.init.dirac_(kept))  # type: ignore[operator]
 
     def restore(self, y: Tensor) -> Tensor:
         first, *others = self.convolutions
-        residual = first(y)
+        residual = first(centred(y))
         for convolution in others:
             residual = convolution(F.relu(residual))
         return y + residual

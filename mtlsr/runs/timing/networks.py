@@ -92,8 +92,8 @@ def table(figures: dict[str, Figure]) -> Table:
             figure = figures.get(f"{name}/{quantity}")
             if figure is None:
                 cells.append("")
-            elif quantity == "receptive_field" and figure.ratio == 1:
-                cells.append("whole image")
+            elif quantity == "receptive_field":
+                cells.append("whole image" if figure.ratio == 1 else f"{figure.value} px")
             else:
                 cells.append(f"{figure.value:,.{0 if figure.value >= 100 else 1}f} {figure.unit}")
         shown.add_row(name, *cells)
