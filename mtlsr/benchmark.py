@@ -5,6 +5,7 @@
     loader      samples/s, beside decoding files and bare copying; what the training step waits
     balancing   stage 2 with each method of balancing, beside the plain sum; only on demand
     memory      a loader process that reads a store of `gigabytes`; it is made, so only on demand
+    networks    every network: parameters, multiply-adds, latency, memory, receptive field
 
 Every figure stands beside its limit, measured in the same run. benchmark.json is written into the
 run's folder.
@@ -24,13 +25,12 @@ def run(cfg: DictConfig) -> Path:
     import shutil
 
     from rich.console import Console
-    from rich.table import Table
 
     from mtlsr.runs import life
     from mtlsr.runs.files import write_json
     from mtlsr.runs.manifest import hardware
     from mtlsr.runs.quiet import quiet
-    from mtlsr.runs.timing import ON_DEMAND, PARTS
+    from mtlsr.runs.timing import ON_DEMAND, PARTS, tables
 
     quiet()
     cfg = life.settled(cfg)
@@ -49,12 +49,7 @@ def run(cfg: DictConfig) -> Path:
             },
         },
     )
-    table = Table("part", "name", "value", "limit", "unit", "ratio")
-    for part, found in figures.items():
-        for name, figure in found.items():
-            numbers = f"{figure.value:.2f}", f"{figure.limit:.2f}", figure.unit
-            table.add_row(part, name, *numbers, f"{figure.ratio:.3f}")
-    Console().print(table)
+    Console().print(*tables(figures))
     return folder
 
 

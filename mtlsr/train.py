@@ -42,7 +42,7 @@ def run(cfg: DictConfig) -> Path:
             stage1 = build.realism_stage(cfg, model)
             with manifest.timed("realism"):
                 fit(cfg, stage1, "realism", files, folder, loggers, progress)
-            reference = model.realism.first_block  # from here on a frozen copy judges and anchors
+            reference = stage1.network.first_block  # from here on a frozen copy judges, anchors
 
         if "restoration" in cfg.stages:
             stage2 = build.restoration_stage(cfg, model, reference)

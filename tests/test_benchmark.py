@@ -10,29 +10,75 @@ import pytest
 
 from mtlsr.benchmark import check, run
 from mtlsr.data.images import write_image
+from mtlsr.networks.table import PARTNERS, REALISM, SINGLE_TASK
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
+from mtlsr.runs.timing import Figure
 from mtlsr.runs.timing.balancing import variants
 from mtlsr.runs.timing.loader import FileSamples, _throughput
+from mtlsr.runs.timing.networks import table
 
-SHORT = ["repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4"]
+SHORT = [
+    "repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4",
+    "networks.height=12", "networks.width=16", "networks.field=32",
+]  # fmt: skip
 NAMES = {
     "step": set(STAGES),
     "objective": set(STAGES),
     "loader": {"files", "copying", "waiting", "cores"},
 }
+PAIRS = {f"{realism} + {restoration}" for restoration, realism in PARTNERS.items()}
 
 
-def test_benchmark_writes_each_figure_beside_its_limit(compose):
-    folder = run(compose("benchmark", "part=all", *SHORT))
-    written = json.loads((folder / "benchmark.json").read_text())
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, composer):
+    """benchmark.json of all parts, and its folder."""
+    folder = run(composer(tmp_path_factory.mktemp("measured"), "benchmark", "part=all", *SHORT))
+    return json.loads((folder / "benchmark.json").read_text()), folder
+
+
+def test_benchmark_writes_each_figure_beside_its_limit(measured):
+    written, folder = measured
     assert written["machine"]["cores"] >= 1
-    assert {part: set(figures) for part, figures in written["parts"].items()} == NAMES
+    names = {part: set(figures) for part, figures in written["parts"].items()}
+    networks = names.pop("networks")
+    assert names == NAMES
+    assert {name.rpartition("/")[0] for name in networks} == {*REALISM, *PAIRS, *SINGLE_TASK}
     for figures in written["parts"].values():
         for figure in figures.values():
             assert set(figure) == {"value", "unit", "limit", "ratio"}
             assert figure["limit"] > 0
     assert not (folder / "scratch").exists()
+
+
+def test_the_figures_of_the_networks_are_those_of_the_networks(measured):
+    found = measured[0]["parts"]["networks"]
+    assert found["srcnn/parameters"]["value"] == pytest.approx(57.281)
+    assert found["span/parameters"]["value"] == pytest.approx(498.208)
+    assert found["vdsr/multiply_adds"]["value"] == pytest.approx(0.664704 * 12 * 16 * 16 / 1000)
+    assert found["vdsr/multiply_adds"]["ratio"] == 1
+    assert found["srcnn/receptive_field"]["value"] == 9
+    assert found["imdn/receptive_field"]["ratio"] == 1
+    assert "residual/receptive_field" not in found
+    # Its 64 maps of 32-bit floats at the larger size, and their ReLU, live at one time.
+    maps = 4 * (12 * 4) * (16 * 4) * (64 + 64) / 1e6
+    assert maps < found["srcnn/memory"]["value"] < 1.3 * maps
+    assert all(figure["value"] > 0 for figure in found.values())
+
+
+def test_the_table_of_the_networks_has_a_row_for_each():
+    figures = {
+        "near/parameters": Figure(57.281, "k", 1000.0, 0.057),
+        "near/receptive_field": Figure(9, "px", 32, 9 / 32),
+        "all + of it/parameters": Figure(1234.5, "k", 1234.5, 1.0),
+        "all + of it/receptive_field": Figure(32, "px", 32, 1.0),
+    }
+    shown = table(figures)
+    rows = zip(*(column.cells for column in shown.columns), strict=True)
+    assert [(row[0], row[1], row[-1]) for row in rows] == [
+        ("near", "57.3 k", "9 px"),
+        ("all + of it", "1,234 k", "whole image"),
+    ]
 
 
 def test_samples_from_files_are_the_samples_from_the_store(compose, tmp_path):

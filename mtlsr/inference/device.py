@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from mtlsr.errors import UserError
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -53,9 +53,13 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def ready(network: SuperResolver, device: torch.device) -> SuperResolver:
-    """Move a network to where it enlarges, always in one memory format: the last bits follow it."""
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+def ready(network: Resolver, device: torch.device) -> Resolver:
+    """The form of a network that enlarges, where it does, for evaluation.
+
+    The memory format is always the same: the last bits follow it.
+    """
+    form = network.deployed()
+    return form.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 
 
 def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
@@ -22,7 +22,7 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def enlarge_uint8(
-    network: SuperResolver, image: NDArray[np.uint8], device: torch.device | str
+    network: Resolver, image: NDArray[np.uint8], device: torch.device | str
 ) -> Tensor:
     """Enlarge a uint8 photograph (h, w, 3) whole: uint8 (s·h, s·w, 3) on `device`."""
     return to_uint8(network(to_network(image, device))[1].sr)

@@ -13,7 +13,7 @@ from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
 from mtlsr.inference.device import computing, find_device, find_precision, ready
 from mtlsr.inference.upscale import to_network, to_uint8
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 from mtlsr.networks.folder import load_model, model_folder
 
 UInt8 = NDArray[np.uint8]
@@ -44,7 +44,7 @@ class Upscaler:
         upscaler(Image.open("photo.jpg")).save("large.png")    # upscaler.scale times larger
 
     Args:
-        network: Both stages with their weights. It is moved to the device and set to evaluation.
+        network: A network with its weights. It is moved to the device and set to evaluation.
         device: `auto` (a GPU where there is one), cpu, cuda, cuda:1, mps ...
         precision: `auto` (bfloat16 on a GPU that computes in it, else float32), float32 or
             bfloat16.
@@ -53,9 +53,7 @@ class Upscaler:
         UserError: A device that this machine lacks, or an unknown precision.
     """
 
-    def __init__(
-        self, network: SuperResolver, device: str = "auto", precision: str = "auto"
-    ) -> None:
+    def __init__(self, network: Resolver, device: str = "auto", precision: str = "auto") -> None:
         self.device = find_device(device)
         self.precision = find_precision(precision, self.device)
         self.network = ready(network, self.device)

@@ -1,10 +1,11 @@
-"""The contract that every pair of networks fulfils, and the pair itself."""
+"""The contracts that networks fulfil, and the pair of both stages."""
 
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
+from mtlsr.objective.precision import widened
 
 
 class FirstBlock(nn.Module, ABC):
@@ -49,7 +50,23 @@ class RestorationNet(nn.Module, ABC):
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale` with stage 1's output for it."""
 
 
-class SuperResolver(nn.Module):
+class Resolver(nn.Module, ABC):
+    """Image in, larger image out: a pair of both stages, or a network of one task."""
+
+    scale: int
+    realism: RealismNet | None
+    """Stage 1, where there is one."""
+
+    @abstractmethod
+    def forward(self, lr: Tensor) -> tuple[RealismOutput | None, RestorationOutput]:
+        """Enlarge `lr`, (N, 3, h, w) in [0, 1], of any height and width."""
+
+    def deployed(self) -> "Resolver":
+        """The form that enlarges: the network itself, unless it trains in a form of its own."""
+        return self
+
+
+class SuperResolver(Resolver):
     """Both stages as one network: image in, everything that is known about it out.
 
     Args:
@@ -57,16 +74,36 @@ class SuperResolver(nn.Module):
         restoration: Stage 2, made for stage 1's channels and vector.
     """
 
+    realism: RealismNet
+
     def __init__(self, realism: RealismNet, restoration: RestorationNet) -> None:
         super().__init__()
         self.realism = realism
         self.restoration = restoration
-
-    @property
-    def scale(self) -> int:
-        return self.restoration.scale
+        self.scale = restoration.scale
 
     def forward(self, lr: Tensor) -> tuple[RealismOutput, RestorationOutput]:
-        """Enlarge `lr`, (N, 3, h, w) in [0, 1], of any height and width."""
         realism = self.realism(lr)
         return realism, self.restoration(lr, realism)
+
+
+class SingleTask(Resolver):
+    """A network of one task, the larger image: for comparison with pairs.
+
+    Args:
+        scale: Enlargement.
+    """
+
+    realism: None = None
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+
+    @abstractmethod
+    def enlarge(self, lr: Tensor) -> Tensor:
+        """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale`: (N, 3, s·h, s·w)."""
+
+    def forward(self, lr: Tensor) -> tuple[None, RestorationOutput]:
+        sr = widened(self.enlarge(lr))
+        return None, RestorationOutput(shared=None, structure=None, texture=None, sr=sr)

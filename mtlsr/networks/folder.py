@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mtlsr.errors import UserError
-from mtlsr.networks.base import SuperResolver
-from mtlsr.networks.table import build_pair
+from mtlsr.networks.base import Resolver
+from mtlsr.networks.table import build_network
 
 FORMAT = 1
 CONFIG = "config.json"
@@ -49,8 +49,8 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
 
     Args:
         folder: Created when missing.
-        model: A `SuperResolver` in training form.
-        architecture: The arguments of `build_pair`, plain values only.
+        model: A `Resolver` in training form.
+        architecture: The arguments of `build_network`, plain values only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
@@ -62,7 +62,7 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
         os.replace(config, folder / CONFIG)
 
 
-def load_model(folder: Path) -> tuple[SuperResolver, dict[str, Any]]:
+def load_model(folder: Path) -> tuple[Resolver, dict[str, Any]]:
     """Read the model in `folder`: the network with its weights, and its architecture.
 
     Raises:
@@ -78,7 +78,7 @@ def load_model(folder: Path) -> tuple[SuperResolver, dict[str, Any]]:
     if not isinstance(architecture, dict) or architecture.pop("format", None) != FORMAT:
         raise ModelError(f"{str(folder / CONFIG)!r} is not a model of format {FORMAT}.")
     try:
-        model = build_pair(**architecture)
+        model = build_network(**architecture)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
         # torch's first line says only that it failed, the second which weight it was.

@@ -23,13 +23,13 @@ class RealismOutput:
 
 @dataclass
 class RestorationOutput:
-    """What stage 2 makes of stage 1's output, at s times the size."""
+    """What stage 2 makes of stage 1's output, at s times the size; of one task alone, `sr` only."""
 
-    shared: Tensor
+    shared: Tensor | None
     """The last maps that structure and texture both read, (N, C, ·, ·): where the tasks part."""
-    structure: Tensor
+    structure: Tensor | None
     """Predicted structure map of the high-resolution image, (N, K, s·h, s·w)."""
-    texture: Tensor
+    texture: Tensor | None
     """Predicted high-resolution detail, (N, 3, s·h, s·w)."""
     sr: Tensor
     """The super-resolved image, (N, 3, s·h, s·w): interpolation + texture + structure's share."""

@@ -20,6 +20,7 @@ from mtlsr.networks.blocks import (
     check_each_at_least,
 )
 from mtlsr.networks.outputs import RealismOutput
+from mtlsr.objective.precision import widened
 
 
 class ResidualFirstBlock(FirstBlock):
@@ -41,12 +42,17 @@ class ResidualFirstBlock(FirstBlock):
 class ResidualRealism(RealismNet):
     """Residual trunk at several scales.
 
+    66,793 parameters and 2.08 G multiply-adds for 1280×720 at ×4, with a vector of five entries.
+
     Args:
         vector_size: Length V of the realism vector.
         first: Channels of the first block.
         widths: Channels at full, half, quarter ... size.
         units: Residual units at each of those sizes.
     """
+
+    unit: type[nn.Module] = ResidualUnit
+    """What the blocks after the first consist of: made from a number of channels."""
 
     def __init__(
         self,
@@ -72,7 +78,7 @@ class ResidualRealism(RealismNet):
             entries.append(nn.Conv2d(above, below, 3, stride=2, padding=1))
         self.entries = nn.ModuleList(entries)
         self.blocks = nn.ModuleList(
-            nn.Sequential(*(ResidualUnit(width) for _ in range(count)))
+            nn.Sequential(*(self.unit(width) for _ in range(count)))
             for width, count in zip(widths, units, strict=True)
         )
         self.merge = MergedScales(widths)
@@ -106,11 +112,11 @@ class ResidualRealism(RealismNet):
 
 
 def _statistics(features: Sequence[Tensor]) -> Tensor:
-    """Mean and logarithm of the deviation of every channel: (N, 2·ΣC), in float32.
+    """Mean and logarithm of the deviation of every channel: (N, 2·ΣC), in float32 at least.
 
     Blur and noise change the deviation of fine detail by factors, which a logarithm makes steps.
     """
-    flat = [x.float().flatten(2) for x in features]
+    flat = [widened(x).flatten(2) for x in features]
     means = [x.mean(dim=-1) for x in flat]
     deviations = [0.5 * (x.var(dim=-1, correction=0) + 1e-6).log() for x in flat]
     return torch.cat(means + deviations, dim=1)

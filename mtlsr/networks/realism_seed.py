@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.blocks import MergedScales, centred, check_at_least, check_each_at_least
 from mtlsr.networks.outputs import RealismOutput
+from mtlsr.objective.precision import widened
 
 
 def layer(inputs: int, outputs: int, dilation: int = 1, stride: int = 1) -> nn.Sequential:
@@ -60,6 +61,8 @@ class SeedFirstBlock(FirstBlock):
 class SeedRealism(RealismNet):
     """Residual network of the method.
 
+    105,993 parameters and 1.85 G multiply-adds for 1280×720 at ×4, with a vector of five entries.
+
     Args:
         vector_size: Length V of the realism vector.
         widths: Channels at full, half, quarter ... size.
@@ -97,7 +100,7 @@ class SeedRealism(RealismNet):
         for block in self.blocks:
             features.append(block(features[-1]))
         merged = self.merge(features)
-        pooled = torch.cat([x.float().mean(dim=(-2, -1)) for x in features], dim=1)
+        pooled = torch.cat([widened(x).mean(dim=(-2, -1)) for x in features], dim=1)
         said = self.head(pooled)
         return RealismOutput(
             features=tuple(features),

@@ -53,6 +53,9 @@ def decode(inputs: int, outputs: int, kernel: int, stride: int, dilation: int = 
 class SeedRestoration(RestorationNet):
     """UNet of the method.
 
+    214,939 parameters and 6.86 G multiply-adds for 1280×720 at ×4, over stage 1's `seed` and with
+    a structure map of two channels.
+
     Args:
         channels: Channels of stage 1's features; the widths of this network's levels too.
         vector_size: Length V of the realism vector.

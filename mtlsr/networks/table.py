@@ -1,8 +1,8 @@
 """Every network by name, in one explicit table; users add theirs by an entry point.
 
 A package offers networks under the entry-point groups `mtlsr.realism`, `mtlsr.restoration` and
-`mtlsr.discriminator`; each entry is a class that takes what `build_pair` or `build_discriminator`
-gives it (see CONTRIBUTING.md).
+`mtlsr.single_task`, and discriminators under `mtlsr.discriminator`; each entry is a class that takes
+what `build_pair`, `build_single_task` or `build_discriminator` gives it (see CONTRIBUTING.md).
 """
 
 import inspect
@@ -10,29 +10,60 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from mtlsr.networks.base import RealismNet, RestorationNet, SuperResolver
+from mtlsr.networks.base import (
+    RealismNet,
+    Resolver,
+    RestorationNet,
+    SingleTask,
+    SuperResolver,
+)
 from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.networks.discriminators.patchgan import PatchGan
 from mtlsr.networks.discriminators.unet import UNetDiscriminator
+from mtlsr.networks.realism_attention import AttentionRealism
 from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.restoration_seed import SeedRestoration
-from mtlsr.networks.restoration_unet import UNetRestoration
+from mtlsr.networks.restoration_unet import LargeUNetRestoration, UNetRestoration
+from mtlsr.networks.single_task.edsr import EDSR
+from mtlsr.networks.single_task.imdn import IMDN
+from mtlsr.networks.single_task.rlfn import RLFN
+from mtlsr.networks.single_task.span import SPAN
+from mtlsr.networks.single_task.srcnn import SRCNN
+from mtlsr.networks.single_task.vdsr import VDSR
 
 SCALES = (2, 3, 4)
 
 REALISM: dict[str, Callable[..., RealismNet]] = {
     "residual": ResidualRealism,
+    "attention": AttentionRealism,
     "seed": SeedRealism,
 }
 RESTORATION: dict[str, Callable[..., RestorationNet]] = {
     "unet": UNetRestoration,
+    "unet_large": LargeUNetRestoration,
     "seed": SeedRestoration,
 }
 DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
     "patchgan": PatchGan,
     "unet": UNetDiscriminator,
 }
+PARTNERS = {"unet": "residual", "unet_large": "attention", "seed": "seed"}
+"""Stage 2 -> the stage 1 that it is measured with; any other of as many sizes goes with it, too."""
+SINGLE_TASK: dict[str, Callable[..., SingleTask]] = {
+    "srcnn": SRCNN,
+    "vdsr": VDSR,
+    "edsr_baseline": EDSR,
+    "imdn": IMDN,
+    "rlfn": RLFN,
+    "span": SPAN,
+}
+
+
+def build_network(**architecture: Any) -> Resolver:
+    """Build what a model folder's `config.json` names: `build_single_task` or `build_pair`."""
+    build = build_single_task if "single_task" in architecture else build_pair
+    return build(**architecture)
 
 
 def build_pair(
@@ -55,8 +86,7 @@ def build_pair(
     Raises:
         ValueError: An unknown name or option, or a value that the network refuses.
     """
-    if scale not in SCALES:
-        raise ValueError(f"scale is {scale!r}; the networks enlarge by {_or(SCALES)}.")
+    _check_scale(scale)
     stage1 = _build("backbone.realism", REALISM, "mtlsr.realism", realism, vector_size=vector_size)
     stage2 = _build(
         "backbone.restoration",
@@ -69,6 +99,23 @@ def build_pair(
         structure_channels=structure_channels,
     )
     return SuperResolver(stage1, stage2)
+
+
+def build_single_task(single_task: Mapping[str, Any], *, scale: int) -> SingleTask:
+    """Build a network of one task from plain values.
+
+    Args:
+        single_task: `name` in `SINGLE_TASK` and that network's own options.
+        scale: Enlargement, one of `SCALES`.
+
+    Raises:
+        ValueError: An unknown name or option, or a value that the network refuses.
+    """
+    _check_scale(scale)
+    network: SingleTask = _build(
+        "backbone.single_task", SINGLE_TASK, "mtlsr.single_task", single_task, scale=scale
+    )
+    return network
 
 
 def build_discriminator(options: Mapping[str, Any]) -> Discriminator:
@@ -111,6 +158,11 @@ def _build(
         return network(**given, **own)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
+
+
+def _check_scale(scale: int) -> None:
+    if scale not in SCALES:
+        raise ValueError(f"scale is {scale!r}; the networks enlarge by {_or(SCALES)}.")
 
 
 def _or(values: tuple[int, ...]) -> str:

@@ -65,7 +65,8 @@ class Objective(nn.Module):
             everything: Evaluate also the terms of weight 0 and the details, without gradient, to
                 report them.
             progress: Share of the training that is done.
-            known: What terms ask for, by name.
+            known: What terms ask for, by name; None where the network has no such thing, as one of
+                one task has no structure map. A term of weight 0 that asks for it is left out.
 
         Raises:
             KeyError: A term needs something that is not known.
@@ -80,8 +81,11 @@ class Objective(nn.Module):
             weight = weights[name]
             if weight == 0 and not everything:
                 continue
+            needs = {need: known[need] for need in self._needs[name]}
+            if weight == 0 and any(value is None for value in needs.values()):
+                continue
             with torch.set_grad_enabled(weight > 0 and torch.is_grad_enabled()):
-                raw[name] = term(**{need: known[need] for need in self._needs[name]})
+                raw[name] = term(**needs)
             if weight > 0:
                 parts.append(weight * raw[name])
         return Valued(
@@ -97,7 +101,10 @@ class Objective(nn.Module):
         for name, term in self.terms.items():
             details = getattr(term, "details", None)
             if details is not None:
-                said = details(**{need: known[need] for need in _arguments(details)})
+                needs = {need: known[need] for need in _arguments(details)}
+                if any(value is None for value in needs.values()):
+                    continue
+                said = details(**needs)
                 found |= {f"{name}/{key}": value for key, value in said.items()}
         return found
 

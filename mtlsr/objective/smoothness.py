@@ -57,7 +57,7 @@ class SmoothnessTerm(nn.Module):
 
     y is the clean low-resolution image, ŷ its `reconstruction`, sr↓ the output brought back to low
     resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1]. The source's
-    L_mse(y, ŷ) is d = mse with o = 0, a = 1, b = 0.
+    L_mse(y, ŷ) is d = mse with o = 0, a = 1, b = 0. Without stage 1 there is no ŷ, and a must be 0.
 
     Args:
         kind: The distance d.
@@ -88,11 +88,18 @@ class SmoothnessTerm(nn.Module):
         self.reconstruction = reconstruction
         self.consistency = consistency
 
-    def forward(self, sr: Tensor, hr: Tensor, reconstruction: Tensor, lr_clean: Tensor) -> Tensor:
+    def forward(
+        self, sr: Tensor, hr: Tensor, reconstruction: Tensor | None, lr_clean: Tensor
+    ) -> Tensor:
         parts: list[Tensor] = []
         if self.output:
             parts.append(self.output * distance(sr, hr, self.kind))
         if self.reconstruction:
+            if reconstruction is None:
+                raise ValueError(
+                    f"the inner weight of reconstruction is {self.reconstruction}; "
+                    "without stage 1 there is none, and it must be 0."
+                )
             parts.append(self.reconstruction * distance(reconstruction, lr_clean, self.kind))
         if self.consistency:
             scale = sr.shape[-1] // lr_clean.shape[-1]

@@ -11,9 +11,9 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
-from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.discriminators.base import Discriminator
-from mtlsr.networks.table import build_discriminator, build_pair
+from mtlsr.networks.table import build_discriminator, build_network
 from mtlsr.objective.adversarial import AdversarialTerm, DiscriminatorTerm
 from mtlsr.objective.anchor import AnchorTerm
 from mtlsr.objective.balancing.base import Balancer, balanced_terms
@@ -30,7 +30,10 @@ from mtlsr.stages.restoration import RestorationStage
 
 
 def architecture(cfg: DictConfig) -> dict[str, Any]:
-    """The arguments of `build_pair` as plain values: what a model folder keeps."""
+    """The arguments of `build_network` as plain values: what a model folder keeps."""
+    if single_task(cfg) is not None:
+        options = OmegaConf.to_container(cfg.backbone.single_task, resolve=True)
+        return {"single_task": options, "scale": cfg.scale}
     transform = cfg.loss.structure.transform
     if transform not in CHANNELS:
         raise ConfigError(
@@ -45,13 +48,19 @@ def architecture(cfg: DictConfig) -> dict[str, Any]:
     }
 
 
-def networks(cfg: DictConfig) -> SuperResolver:
-    """Both networks, with weights that follow from the seed alone."""
+def single_task(cfg: DictConfig) -> str | None:
+    """Name of the network of one task that takes the place of both stages; None = a pair."""
+    options = cfg.backbone.get("single_task")  # earlier runs have no such key
+    return None if options is None else str(options.get("name"))
+
+
+def networks(cfg: DictConfig) -> Resolver:
+    """Both networks, or one of one task, with weights that follow from the seed alone."""
     torch.manual_seed(cfg.seed)
-    pair = build_pair(**architecture(cfg))
+    network = build_network(**architecture(cfg))
     if cfg.trainer.channels_last:
-        pair.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return pair
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective:
@@ -222,8 +231,9 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
     return build_balancer(name, balanced_terms(terms), seed=cfg.seed, **options)
 
 
-def realism_stage(cfg: DictConfig, model: SuperResolver) -> RealismStage:
+def realism_stage(cfg: DictConfig, model: Resolver) -> RealismStage:
     """Stage 1: it trains `model`'s first network."""
+    assert model.realism is not None  # checked at the start: `life.check`
     terms = objective(cfg, "realism")
     return RealismStage(
         model.realism,
@@ -235,10 +245,10 @@ def realism_stage(cfg: DictConfig, model: SuperResolver) -> RealismStage:
 
 
 def restoration_stage(
-    cfg: DictConfig, model: SuperResolver, reference: FirstBlock
+    cfg: DictConfig, model: Resolver, reference: FirstBlock | None
 ) -> RestorationStage:
-    """Stage 2: it trains both networks; a copy of `reference` judges and anchors."""
-    terms = objective(cfg, "restoration", reference.channels)
+    """Stage 2: it trains all networks; a copy of `reference`, if any, judges and anchors."""
+    terms = objective(cfg, "restoration", 0 if reference is None else reference.channels)
     return RestorationStage(
         model,
         terms,

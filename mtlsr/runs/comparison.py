@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.data.pairs import EvaluationSet
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import ConfigError
@@ -15,7 +15,7 @@ BICUBIC = "bicubic"
 SPLITS = ("held_out", "test", "val", "all")
 
 
-def networks(cfg: DictConfig) -> dict[str, SuperResolver]:
+def networks(cfg: DictConfig) -> dict[str, Resolver]:
     """The networks of `model` by the name that the table gives them; bicubic is none.
 
     A single one is called `mtlsr`, several are called by their run folders, with as many folders
@@ -38,7 +38,7 @@ def networks(cfg: DictConfig) -> dict[str, SuperResolver]:
     return {name: load_model(folder)[0] for name, folder in zip(names, folders, strict=True)}
 
 
-def common_scale(cfg: DictConfig, models: dict[str, SuperResolver]) -> int:
+def common_scale(cfg: DictConfig, models: dict[str, Resolver]) -> int:
     """The scale to measure at: the one that is asked for, or the models' own.
 
     Raises:

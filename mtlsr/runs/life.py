@@ -17,7 +17,7 @@ from rich.console import Console
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.inspection.screening import listed
 from mtlsr.metrics.protocol import Protocol
-from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, hardware, photographs, pictures
 from mtlsr.runs.command import Interrupted
@@ -51,11 +51,11 @@ def settled(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def start_weights(cfg: DictConfig, model: SuperResolver) -> FirstBlock:
+def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
     """Load what the run starts from into `model`; return the first block that judges and anchors.
 
     That is stage 1's own as it stands when training starts: from `stage1`, from `init`, or, trained
-    from scratch, the random one, which no term of weight > 0 may then use.
+    from scratch, the random one, which no term of weight > 0 may then use; None without a stage 1.
 
     Raises:
         ConfigError: Another scale or backbone, or a folder without what is needed.
@@ -69,6 +69,8 @@ def start_weights(cfg: DictConfig, model: SuperResolver) -> FirstBlock:
                 f"this run trains {_summary(build.architecture(cfg))}."
             )
         model.load_state_dict(found.state_dict())
+    if model.realism is None:
+        return None
     if cfg.stage1 is not None:
         config = read_manifest(cfg.stage1, "stage1")["config"]
         for key, theirs, ours in (
@@ -108,6 +110,7 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError(f"stages holds {stage!r}; they are {', '.join(STAGES)}.")
     if not cfg.stages:
         raise ConfigError(f"stages is empty; choose from {', '.join(STAGES)}.")
+    _check_single_task(cfg)
     if "realism" in cfg.stages and cfg.stage1 is not None:
         raise ConfigError("stage1 is given, so stages must be [restoration].")
     scratch = "realism" not in cfg.stages and cfg.stage1 is None and cfg.init is None
@@ -119,14 +122,38 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
+    channels = 0 if first_block is None else first_block.channels
     build.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.balancer(cfg, stage, build.objective(cfg, stage, first_block.channels))
+        build.balancer(cfg, stage, build.objective(cfg, stage, channels))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)
     _check_writable(cfg)
+
+
+def _check_single_task(cfg: DictConfig) -> None:
+    """Refuse what a network of one task does not have."""
+    name = build.single_task(cfg)
+    if name is None:
+        return
+    inner = cfg.loss.smoothness
+    for key, value, allowed in (
+        ("stages", list(cfg.stages), ["restoration"]),
+        ("stage1", cfg.stage1, None),
+        ("freeze_realism", cfg.freeze_realism, False),
+        ("loss.lambda2", cfg.loss.lambda2, 0),
+        ("loss.lambda3", cfg.loss.lambda3, 0),
+        ("loss.lambda4", cfg.loss.lambda4, 0),
+        ("loss.smoothness.reconstruction", inner.reconstruction, 0),
+        ("loss.smoothness.consistency", inner.consistency, 0),
+    ):
+        if value != allowed:
+            raise ConfigError(
+                f"{key} is {value}, but backbone.single_task={name} has one task and no stage 1: "
+                f"it must be {allowed} (experiment=single_task sets what has to be)."
+            )
 
 
 def _check_writable(cfg: DictConfig) -> None:
@@ -199,7 +226,8 @@ def publish(
         versions = pictures.versions(model, pair, device)
         pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
         insights = pictures.insights(model, pair, device, photographs.strengths(cfg))
-        pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
+        if insights:
+            pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
         rows.append((stem, versions))
     log_panels(loggers, rows)
     results.print()
@@ -217,7 +245,8 @@ def advise(cfg: DictConfig, folder: Path) -> None:
     lines = [f"Everything is in {shown}. Next:"]
     if "restoration" in cfg.stages:
         lines.append(f"  python -m mtlsr.predict model={shown} input=<photograph> output=<folder>")
-        lines.append("  python -m mtlsr.train -m loss.lambda2=0.1,0.5")
+        if build.single_task(cfg) is None:
+            lines.append("  python -m mtlsr.train -m loss.lambda2=0.1,0.5")
     else:
         lines.append(f"  python -m mtlsr.train 'stages=[restoration]' stage1={shown}")
     for line in lines:
@@ -231,7 +260,5 @@ def _generator(config: Any) -> str:
 
 
 def _summary(architecture: dict[str, Any]) -> str:
-    return (
-        f"{architecture['realism'].get('name')}/{architecture['restoration'].get('name')} "
-        f"×{architecture['scale']} {architecture}"
-    )
+    names = "/".join(str(part["name"]) for part in architecture.values() if isinstance(part, dict))
+    return f"{names} ×{architecture['scale']} {architecture}"

@@ -13,7 +13,7 @@ from mtlsr.data.images import write_image
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.inference.upscale import to_network, to_uint8
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 
 UInt8 = NDArray[np.uint8]
 
@@ -22,7 +22,7 @@ CAPTION = 22
 
 
 @torch.inference_mode()
-def versions(model: SuperResolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
+def versions(model: Resolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
     """A photograph as LR (blown up), bicubic, ours and HR, each uint8 (H, W, 3), by name."""
     scale = model.scale
     sr = to_uint8(model(to_network(pair.lr, device))[1].sr).numpy(force=True)
@@ -37,14 +37,18 @@ def versions(model: SuperResolver, pair: EvaluationPair, device: torch.device) -
 
 @torch.inference_mode()
 def insights(
-    model: SuperResolver, pair: EvaluationPair, device: torch.device, names: Sequence[str]
+    model: Resolver, pair: EvaluationPair, device: torch.device, names: Sequence[str]
 ) -> dict[str, UInt8]:
     """The predicted structure and texture, and the realism vector as named bars, uint8, by name.
+
+    None of them where the network has one task alone.
 
     Stage 2 reads the vector without teaching it, but trains the layers below it on: after it the
     bars are looser than when stage 1 ends.
     """
     realism, restoration = model(to_network(pair.lr, device))
+    if realism is None or restoration.structure is None or restoration.texture is None:
+        return {}
     strength = restoration.structure.float().square().sum(dim=1, keepdim=True).sqrt()
     structure = strength / strength.amax().clamp(min=1e-6)
     texture = 0.5 + 2 * restoration.texture.float()

@@ -18,7 +18,7 @@ from mtlsr.inference.device import computing, ready
 from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import Resolver
 from mtlsr.runs.files import replacing, write_json
 
 UInt8 = NDArray[np.uint8]
@@ -78,7 +78,7 @@ def bicubic(scale: int) -> Method:
     return lambda pair: bicubic_upscale(pair.lr, scale)
 
 
-def network(model: SuperResolver, device: torch.device | str = "cpu") -> Method:
+def network(model: Resolver, device: torch.device | str = "cpu") -> Method:
     """A network as a method: float32, whole images."""
     device = torch.device(device)
     model = ready(model, device)

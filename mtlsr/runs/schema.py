@@ -40,6 +40,8 @@ class BackboneConfig:
     """Stage 1: `name` in mtlsr/networks/table.py and that network's options."""
     restoration: dict[str, Any] = MISSING
     """Stage 2, likewise."""
+    single_task: dict[str, Any] | None = None
+    """A network of one task in place of both, likewise; null = none."""
 
 
 @dataclass
@@ -475,16 +477,29 @@ class LoaderBenchmarkConfig:
 
 
 @dataclass
+class NetworksBenchmarkConfig:
+    """part=networks: the image that is enlarged."""
+
+    height: int = number(1)
+    """In low-resolution pixels."""
+    width: int = number(1)
+    """Likewise."""
+    field: int = number(32)
+    """Widest receptive field that is looked for, in low-resolution pixels."""
+
+
+@dataclass
 class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, balancing or memory; or all: the first three."""
+    """step, objective, loader, networks, balancing or memory; or all, which is all but those two."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
     """Measured steps of each repeat."""
     loader: LoaderBenchmarkConfig = MISSING
+    networks: NetworksBenchmarkConfig = MISSING
     gigabytes: float = number(0, above=True)
     """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 

@@ -22,11 +22,13 @@ from mtlsr.stages.restoration import RestorationStage
 def photograph_terms(stage: RestorationStage, pair: EvaluationPair) -> dict[str, float]:
     """Raw value of every term of stage 2 on one photograph, by name.
 
-    Terms of weight 0 are valued too. The networks run in float32 and in evaluation mode.
+    Terms of weight 0 are valued too, where the network has what they ask for. It runs in float32
+    and in evaluation mode.
     """
     stage.eval()
     lr, hr = to_network(pair.lr, stage.device), to_network(pair.hr, stage.device)
-    clean = torch.zeros(1, stage.network.realism.vector_size, device=stage.device)
+    strengths = 0 if stage.network.realism is None else stage.network.realism.vector_size
+    clean = torch.zeros(1, strengths, device=stage.device)
     valued = stage.evaluate_terms(Batch(lr, lr, hr, clean), everything=True)
     return {name: float(raw) for name, raw in valued.raw.items()}
 
@@ -61,7 +63,10 @@ def finished_stage(run: Path) -> RestorationStage:
     """
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     model, _ = load_model(model_folder(run))
-    stage = build.restoration_stage(cfg, model, model.realism.first_block)
+    block = None if model.realism is None else model.realism.first_block
+    stage = build.restoration_stage(cfg, model, block)
+    if stage.reference is None:
+        return stage.eval()
     saved = torch.load(checkpoint(run, "restoration"), map_location="cpu", weights_only=True)
     prefix = "reference."
     judge = {

@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtlsr.data.batch import Batch
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
-from mtlsr.networks.base import FirstBlock, SuperResolver
+from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.objective.balancing.base import Balancer
 from mtlsr.objective.objective import Objective, Valued
@@ -20,17 +20,18 @@ from mtlsr.stages.base import Recipe, Stage
 
 
 class RestorationStage(Stage):
-    """Train both networks from stage 1's weights.
+    """Train both networks from stage 1's weights, or a network of one task.
 
     What its terms share are the last maps before structure and texture part, and stage 1's
     reconstruction.
 
     Args:
-        network: Both networks, stage 1's weights already in place.
+        network: Both networks, stage 1's weights already in place; or one of one task.
         objective: Terms over everything that `evaluate_terms` knows.
         recipe: How to optimise.
         reference: Stage 1's first block with its averaged weights. A frozen copy is kept, in the
-            checkpoint too: it judges style (λ2) and holds the ideal weights (λ4).
+            checkpoint too: it judges style (λ2) and holds the ideal weights (λ4). None where there
+            is no stage 1.
         freeze_realism: Train stage 2's network alone.
         discriminator: The other player of the adversarial term, where there is that term. It is
             trained in the same steps, and kept in the checkpoint, not in the model.
@@ -41,14 +42,14 @@ class RestorationStage(Stage):
 
     stage = "restoration"
     unaveraged = ("reference", "discriminator")
-    network: SuperResolver
+    network: Resolver
 
     def __init__(
         self,
-        network: SuperResolver,
+        network: Resolver,
         objective: Objective,
         recipe: Recipe,
-        reference: FirstBlock,
+        reference: FirstBlock | None,
         freeze_realism: bool = False,
         discriminator: Discriminator | None = None,
         discriminator_lr: float = 0.0,
@@ -56,10 +57,10 @@ class RestorationStage(Stage):
         diagnose_every: int = 0,
     ) -> None:
         super().__init__(network, objective, recipe, balancer, diagnose_every)
-        self.reference = copy.deepcopy(reference).requires_grad_(False)
+        self.reference = copy.deepcopy(reference)
         self.freeze_realism = freeze_realism
-        if freeze_realism:
-            self.network.realism.requires_grad_(False)
+        for frozen in self._frozen():
+            frozen.requires_grad_(False)
         self.discriminator = discriminator
         self.discriminator_lr = discriminator_lr
         self.metrics = ImageMetrics(Protocol.preset("literature", network.scale))
@@ -67,9 +68,8 @@ class RestorationStage(Stage):
     def train(self, mode: bool = True) -> Self:
         """Set the training mode of what is trained; what is frozen keeps its statistics."""
         super().train(mode)
-        self.reference.eval()
-        if self.freeze_realism:
-            self.network.realism.eval()
+        for frozen in self._frozen():
+            frozen.eval()
         return self
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -82,21 +82,28 @@ class RestorationStage(Stage):
         first, *rest = groups
         return [first | {"params": own}, *rest, {"params": other, "lr": self.discriminator_lr}]
 
+    def _frozen(self) -> list[nn.Module]:
+        networks = [self.reference, self.network.realism if self.freeze_realism else None]
+        return [network for network in networks if network is not None]
+
     def evaluate_terms(self, batch: Batch, everything: bool = True) -> Valued:
         realism, restoration = self.network(batch.lr)
+        stage1, reference = self.network.realism, self.reference
         valued = self.objective(
             everything,
             self.progress,
             sr=restoration.sr,
             hr=batch.hr,
             structure=restoration.structure,
-            reconstruction=realism.reconstruction,
+            reconstruction=None if realism is None else realism.reconstruction,
             lr_clean=batch.lr_clean,
-            judge=self.reference,
-            weights=self.network.realism.first_block.anchored(),
-            ideal=self.reference.anchored(),
+            judge=reference,
+            weights=None if stage1 is None else stage1.first_block.anchored(),
+            ideal=None if reference is None else reference.anchored(),
             discriminator=self.discriminator,
         )
+        if realism is None or restoration.shared is None:
+            return valued
         return replace(valued, shared=(restoration.shared, realism.reconstruction))
 
     def validation_step(self, batch: list[EvaluationPair], batch_idx: int) -> None:

@@ -2,17 +2,21 @@ import pytest
 import torch
 
 from mtlsr.networks.base import SuperResolver
-from mtlsr.networks.table import build_pair
+from mtlsr.networks.table import PARTNERS, build_pair
 
 torch.set_num_threads(1)
 
 # Two sizes, few channels: quick, and every realism network fits every restoration network.
 NARROW_REALISM = {
+    "attention": {"first": 6, "widths": [8, 12], "units": [1, 1]},
     "residual": {"first": 6, "widths": [8, 12], "units": [1, 1]},
     "seed": {"widths": [8, 12], "units": [1, 1]},
 }
-NARROW_RESTORATION = {"unet": {"units": [1, 1]}, "seed": {"kernels": [3, 5]}}
-PARTNERS = {"unet": "residual", "seed": "seed"}
+NARROW_RESTORATION = {
+    "unet": {"units": [1, 1]},
+    "unet_large": {"units": [1, 1, 1], "widths": [8, 12, 16]},
+    "seed": {"kernels": [3, 5]},
+}
 
 
 def _build(

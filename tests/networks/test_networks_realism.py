@@ -7,6 +7,7 @@ from torch import nn
 
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.outputs import RealismOutput
+from mtlsr.networks.realism_attention import AttentionRealism, ChannelAttention
 from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.table import REALISM
@@ -54,7 +55,7 @@ def test_the_vector_is_as_long_as_asked(name: str, vector_size: int) -> None:
     assert net(torch.rand(3, 3, 8, 8)).vector.shape == (3, vector_size)
 
 
-@pytest.mark.parametrize("network", [ResidualRealism, SeedRealism])
+@pytest.mark.parametrize("network", [ResidualRealism, AttentionRealism, SeedRealism])
 @pytest.mark.parametrize("sizes", [1, 4])
 def test_any_number_of_sizes(network: Callable[..., RealismNet], sizes: int) -> None:
     net = network(5, widths=[4, 6, 8, 10][:sizes], units=[1, 0, 2, 1][:sizes]).eval()
@@ -195,10 +196,34 @@ def test_seed_learns_statistics_in_training_only(seed: SeedRealism) -> None:
     assert (statistics != 0).any()
 
 
+# ---- attention ---------------------------------------------------------------------------------
+
+
+def test_channel_attention_is_its_formula() -> None:
+    torch.manual_seed(0)
+    attention = ChannelAttention(16, reduction=4).double()
+    x = torch.randn(2, 16, 5, 7, dtype=torch.float64)
+    for image, expected in zip(x, attention(x), strict=True):
+        means = image.mean(dim=(1, 2))
+        hidden = attention.squeeze.weight[:, :, 0, 0] @ means + attention.squeeze.bias
+        said = attention.excite.weight[:, :, 0, 0] @ hidden.clamp(min=0) + attention.excite.bias
+        factors = 1 / (1 + torch.exp(-said))
+        torch.testing.assert_close(image * factors[:, None, None], expected)
+
+
+def test_attention_tells_each_pixel_of_all_others() -> None:
+    torch.manual_seed(0)
+    lr = torch.rand(1, 3, 64, 64, requires_grad=True)
+    for network, everywhere in ((AttentionRealism, True), (ResidualRealism, False)):
+        maps = network(5).eval()(lr).features[0]
+        (gradient,) = torch.autograd.grad(maps[..., 0, 0].square().sum(), lr)
+        assert bool(gradient[..., -1, -1].abs().sum() > 0) is everywhere
+
+
 # ---- refusals ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("network", [ResidualRealism, SeedRealism])
+@pytest.mark.parametrize("network", [ResidualRealism, AttentionRealism, SeedRealism])
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -153,7 +153,7 @@ def test_sr_is_bicubic_plus_texture_plus_the_structures_share(
     lr = torch.rand(2, 3, 9, 10)
     _, out = net(lr)
     fuse = net.restoration.fuse
-    if name == "unet":  # it fuses before the enlargement
+    if name != "seed":  # they fuse before the enlargement
         packed = fuse(F.pixel_unshuffle(out.structure, scale))
         share = F.pixel_shuffle(packed, scale)
     else:
@@ -209,7 +209,8 @@ def test_every_skip_carries_a_convolution(name: str, build: Build) -> None:
     net = build(name, scale=2)
     lr = torch.rand(1, 3, 12, 12)
     skips = net.restoration.skips
-    assert len(skips) == len(net.realism.channels) - 1 > 0
+    sizes = {"unet_large": 3}.get(name, len(net.realism.channels))
+    assert len(skips) == sizes - 1 > 0
     calls: list[nn.Module] = []
     for skip in skips:
         assert isinstance(skip, nn.Conv2d)
@@ -263,6 +264,30 @@ def test_images_of_a_batch_do_not_meet(name: str, build: Build) -> None:
     torch.testing.assert_close(net(lr)[1].sr[1:2], net(lr[1:2])[1].sr, rtol=1e-4, atol=1e-5)
 
 
+# ---- a UNet with channels of its own -----------------------------------------------------------
+
+
+def test_without_widths_a_unet_has_stage_ones_and_nothing_more() -> None:
+    same = UNetRestoration((8, 12), 5, 2, 2, units=[1, 2], widths=(8, 12))
+    plain = UNetRestoration((8, 12), 5, 2, 2, units=[1, 2])
+    assert plain.state_dict().keys() == same.state_dict().keys()
+    assert not list(plain.entries.parameters()) + list(plain.descents.parameters())
+
+
+def test_a_unet_goes_further_down_than_stage_one() -> None:
+    torch.manual_seed(0)
+    net = UNetRestoration((8, 12), 5, 2, 2, units=[1, 1, 1, 1], widths=(10, 12, 14, 16))
+    sizes: list[tuple[int, ...]] = []
+    for body in net.bodies:
+        body.register_forward_hook(lambda module, inputs, maps: sizes.append(tuple(maps.shape[1:])))
+    features = (torch.rand(1, 8, 13, 17), torch.rand(1, 12, 7, 9))
+    realism = RealismOutput(
+        features, features[0], torch.rand(1, 5), torch.rand(1), torch.rand(1, 3, 13, 17)
+    )
+    assert net(torch.rand(1, 3, 13, 17), realism).sr.shape == (1, 3, 26, 34)
+    assert sizes == [(16, 2, 3), (14, 4, 5), (12, 7, 9), (10, 13, 17)]
+
+
 # ---- the seed network is the method's ------------------------------------------------------------
 
 
@@ -314,6 +339,10 @@ def test_seed_transposed_convolutions_multiply_the_size(kernel: int) -> None:
     ("network", "options", "message"),
     [
         (UNetRestoration, {"units": [1]}, r"units \[1\] .* 2 sizes"),
+        (UNetRestoration, {"units": [1, 1, 1]}, r"units \[1, 1, 1\] .* 2 sizes"),
+        (UNetRestoration, {"units": [1], "widths": [8]}, r"units \[1\] .* 2 sizes"),
+        (UNetRestoration, {"units": [1, 1], "widths": [8, 8, 8]}, r"or of widths \[8, 8, 8\]"),
+        (UNetRestoration, {"units": [1, 1], "widths": [8, 0]}, r"widths is \[8, 0\].* at least 1"),
         (UNetRestoration, {"units": [1, -1]}, r"units is \[1, -1\].* at least 0"),
         (UNetRestoration, {"units": 1}, "units is 1"),
         (SeedRestoration, {"kernels": [3]}, r"kernels \[3\] must be 2 odd sizes"),

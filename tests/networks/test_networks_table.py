@@ -7,7 +7,16 @@ from mtlsr.networks.base import SuperResolver
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.restoration_seed import SeedRestoration
 from mtlsr.networks.restoration_unet import UNetRestoration
-from mtlsr.networks.table import REALISM, RESTORATION, build_pair
+from mtlsr.networks.single_task.srcnn import SRCNN
+from mtlsr.networks.table import (
+    PARTNERS,
+    REALISM,
+    RESTORATION,
+    SINGLE_TASK,
+    build_network,
+    build_pair,
+    build_single_task,
+)
 
 GIVEN = {"scale": 2, "vector_size": 5, "structure_channels": 2}
 
@@ -16,7 +25,11 @@ GIVEN = {"scale": 2, "vector_size": 5, "structure_channels": 2}
 @pytest.mark.parametrize("restoration", sorted(RESTORATION))
 def test_names_choose_the_networks(realism: str, restoration: str) -> None:
     sizes = {"widths": [8, 8], "units": [1, 1]}
-    own = {"units": [1, 1]} if restoration == "unet" else {"kernels": [3, 5]}
+    own = {
+        "unet": {"units": [1, 1]},
+        "unet_large": {"units": [1, 1, 1], "widths": [4, 4, 4]},
+        "seed": {"kernels": [3, 5]},
+    }[restoration]
     pair = build_pair({"name": realism, **sizes}, {"name": restoration, **own}, **GIVEN)
     assert isinstance(pair, SuperResolver)
     assert type(pair.realism) is REALISM[realism]
@@ -53,13 +66,13 @@ def test_building_leaves_the_callers_options_alone() -> None:
             {"name": "sed"},
             {"name": "seed"},
             {},
-            r"^backbone\.realism\.name is 'sed'; known are residual, seed\.$",
+            r"^backbone\.realism\.name is 'sed'; known are attention, residual, seed\.$",
         ),
         (
             {"name": "seed"},
             {"name": "resnet"},
             {},
-            r"^backbone\.restoration\.name is 'resnet'; known are seed, unet\.$",
+            r"^backbone\.restoration\.name is 'resnet'; known are seed, unet, unet_large\.$",
         ),
         ({}, {"name": "seed"}, {}, r"^backbone\.realism\.name is 'None'; known are"),
         ({"name": ["seed"]}, {"name": "seed"}, {}, r"^backbone\.realism\.name is .*'seed'"),
@@ -112,11 +125,66 @@ def test_refusals_name_the_key_the_value_and_what_is_allowed(
     assert "\n" not in str(refusal.value)
 
 
+# ---- networks of one task ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE_TASK))
+def test_names_choose_the_networks_of_one_task(name: str) -> None:
+    network = build_network(single_task={"name": name}, scale=3)
+    assert type(network) is SINGLE_TASK[name]
+    assert network.scale == 3
+    assert network.realism is None
+
+
+def test_an_architecture_with_stages_is_a_pair() -> None:
+    pair = build_network(realism={"name": "seed"}, restoration={"name": "seed"}, **GIVEN)
+    assert isinstance(pair, SuperResolver)
+
+
+@pytest.mark.parametrize(
+    ("single_task", "scale", "message"),
+    [
+        (
+            {"name": "srnn"},
+            2,
+            r"^backbone\.single_task\.name is 'srnn'; known are edsr_ba",
+        ),
+        ({}, 2, r"^backbone\.single_task\.name is 'None'; known are"),
+        ("srcnn", 2, r"^backbone\.single_task is 'srcnn'; .*name"),
+        ({"name": "srcnn", "depth": 4}, 2, r"depth is not an option of 'srcnn'; it takes none\.$"),
+        ({"name": "edsr_baseline", "depth": 4}, 2, "it takes blocks, channels"),
+        ({"name": "edsr_baseline", "blocks": 0}, 2, "blocks is 0; it must be at least 1"),
+        ({"name": "edsr_baseline", "channels": 2}, 2, "channels is 2; it must be at least 3"),
+        ({"name": "span", "channels": 2}, 2, "channels is 2; it must be at least 3"),
+        ({"name": "srcnn"}, 5, r"^scale is 5; .* 2, 3 or 4\.$"),
+    ],
+)
+def test_refusals_of_networks_of_one_task(single_task: dict, scale: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as refusal:
+        build_single_task(single_task, scale=scale)
+    assert "\n" not in str(refusal.value)
+
+
+def test_each_stage_two_has_a_partner() -> None:
+    assert PARTNERS.keys() == RESTORATION.keys()
+    assert set(PARTNERS.values()) == REALISM.keys()
+
+
 # ---- networks of other packages ------------------------------------------------------------------
 
 PLUGIN = """
 from mtlsr.networks.realism_seed import SeedRealism
+from mtlsr.data.resize import resize
+from mtlsr.networks.base import SingleTask
 from mtlsr.networks.restoration_seed import SeedRestoration
+
+class MySingleTask(SingleTask):
+    def __init__(self, scale, brightness=0.0):
+        super().__init__(scale)
+        self.brightness = brightness
+
+    def enlarge(self, lr):
+        return self.brightness + resize(lr, (self.scale * lr.shape[2], self.scale * lr.shape[3]))
 
 class MyRealism(SeedRealism):
     def __init__(self, vector_size, breadth=4):
@@ -134,6 +202,10 @@ broken = a_module_that_is_not_there:Net
 
 [mtlsr.restoration]
 mine = plugin_of_tests:MyRestoration
+
+[mtlsr.single_task]
+mine = plugin_of_tests:MySingleTask
+srcnn = plugin_of_tests:MySingleTask
 """
 
 
@@ -158,8 +230,18 @@ def test_an_entry_points_networks_work() -> None:
 
 
 @pytest.mark.usefixtures("plugin")
+def test_an_entry_points_network_of_one_task_works() -> None:
+    network = build_network(single_task={"name": "mine", "brightness": 0.5}, scale=3)
+    assert type(network).__name__ == "MySingleTask"
+    realism, restoration = network(torch.zeros(1, 3, 4, 5))
+    assert realism is None
+    torch.testing.assert_close(restoration.sr, torch.full((1, 3, 12, 15), 0.5))
+    assert type(build_single_task({"name": "srcnn"}, scale=2)) is SRCNN
+
+
+@pytest.mark.usefixtures("plugin")
 def test_an_entry_point_is_known_by_its_name_and_options() -> None:
-    with pytest.raises(ValueError, match="known are broken, mine, residual, seed"):
+    with pytest.raises(ValueError, match="known are attention, broken, mine, residual, seed"):
         build_pair({"name": "other"}, {"name": "mine"}, **GIVEN)
     with pytest.raises(ValueError, match="width is not an option of 'mine'; it takes breadth"):
         build_pair({"name": "mine", "width": 6}, {"name": "mine"}, **GIVEN)

@@ -214,3 +214,11 @@ def test_unknown_distances_are_refused(term: type, kind: str) -> None:
 def test_inner_weights_are_finite_and_not_negative(name: str, weight: float) -> None:
     with pytest.raises(ValueError, match=f"{name} is {weight}; it must be finite and"):
         SmoothnessTerm("l1", **{name: weight})
+
+
+def test_without_a_reconstruction_its_inner_weight_must_be_zero() -> None:
+    known = inputs() | {"reconstruction": None}
+    expected = distance(known["sr"], known["hr"], "l1")
+    torch.testing.assert_close(SmoothnessTerm("l1")(**known), expected)
+    with pytest.raises(ValueError, match=r"reconstruction is 0\.1; without stage 1 there is none"):
+        SmoothnessTerm("l1", reconstruction=0.1)(**known)

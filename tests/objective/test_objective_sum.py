@@ -54,6 +54,16 @@ def test_value_and_gradient_are_linear_in_the_weights(a: float, b: float) -> Non
     torch.testing.assert_close(x.grad, (2 * a * detached + b * y) / 3)
 
 
+def test_a_term_of_weight_zero_that_cannot_be_had_is_left_out() -> None:
+    x = torch.tensor([2.0])
+    assert objective(1, 0)(x=x, y=None).raw.keys() == {"square"}
+    assert objective(1, 0)(x=x, y=x).raw.keys() == {"square", "product"}
+    with pytest.raises(TypeError):
+        objective(1, 1)(x=x, y=None)
+    with pytest.raises(KeyError):
+        objective(1, 0)(x=x)
+
+
 def test_a_term_of_weight_zero_is_reported_without_gradient() -> None:
     x, y = torch.tensor([2.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)
     valued = objective(1, 0)(x=x, y=y)

@@ -1,5 +1,6 @@
 """Values of the configuration: types by Hydra, ranges by us, each refused with its key."""
 
+import inspect
 from pathlib import Path
 
 import hydra
@@ -7,6 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from mtlsr.networks.table import REALISM, RESTORATION, SINGLE_TASK
 from mtlsr.runs.command import conf_folder
 from mtlsr.runs.schema import ConfigError, check_ranges, register
 
@@ -87,6 +89,44 @@ def test_every_choice_of_every_group_composes(compose, group, name):
 def test_every_experiment_composes(compose, name):
     given = ["dataset.realism.root=somewhere"] if name == "real_photographs" else []
     check_ranges(compose("train", f"experiment={name}", *given))
+
+
+def test_an_experiment_has_the_last_word_after_the_defaults(compose):
+    assert list(compose("train", "experiment=joint").stages) == ["restoration"]
+    assert list(compose("train", "experiment=single_task").stages) == ["restoration"]
+    assert list(compose("train", "experiment=realism_vector").stages) == ["realism"]
+    assert compose("train", "experiment=frozen").freeze_realism is True
+    assert compose("train", "experiment=frozen", "freeze_realism=false").freeze_realism is False
+    assert list(compose("benchmark", "experiment=joint").stages) == ["restoration"]
+
+
+def test_a_network_of_one_task_brings_its_learning_rate(compose):
+    single = ["experiment=single_task", "backbone/single_task=vdsr"]
+    assert compose("train").schedule.restoration.lr == 2e-3
+    assert compose("train", *single).schedule.restoration.lr == 2e-4
+    own = compose("train", *single, "schedule.restoration.lr=1e-3")
+    assert own.schedule.restoration.lr == 1e-3
+
+
+TABLES = {"realism": REALISM, "restoration": RESTORATION, "single_task": SINGLE_TASK}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_each_network_has_a_file_with_its_own_defaults(kind):
+    files = {file.stem: file for file in conf_folder().glob(f"backbone/{kind}/*")}
+    assert files.keys() == TABLES[kind].keys()
+    for name, file in files.items():
+        options = OmegaConf.load(file)
+        if kind == "single_task":  # its file has a learning rate, too
+            options = options.backbone.single_task
+        assert options.pop("name") == name
+        signature = inspect.signature(TABLES[kind][name]).parameters
+        assert dict(options) == {
+            key: list(signature[key].default)
+            if isinstance(signature[key].default, tuple)
+            else signature[key].default
+            for key in options
+        }
 
 
 def test_stage_one_weights_do_not_follow_those_of_stage_two(compose):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mtlsr.data.batch import Batch
-from mtlsr.networks.table import build_pair
+from mtlsr.networks.table import build_pair, build_single_task
 from mtlsr.objective.anchor import AnchorTerm
 from mtlsr.objective.objective import Objective
 from mtlsr.objective.realism import StyleTerm
@@ -15,7 +15,7 @@ from mtlsr.objective.structure import StructureTerm
 from mtlsr.stages.base import Recipe, learning_rate_share
 from mtlsr.stages.restoration import RestorationStage
 
-PAIRS = [("residual", "unet"), ("seed", "seed")]
+PAIRS = [("residual", "unet"), ("seed", "seed"), ("attention", "unet_large")]
 
 
 def stage(pair: tuple[str, str] = ("residual", "unet"), freeze: bool = False) -> RestorationStage:
@@ -91,3 +91,33 @@ def test_the_anchor_is_zero_at_first_and_the_terms_are_scalars():
     assert all(raw.shape == () and raw.isfinite() for raw in valued.raw.values())
     raws = [float(raw.detach()) for raw in valued.raw.values()]
     assert valued.total.item() == pytest.approx(sum(raws))
+
+
+# ---- a network of one task -----------------------------------------------------------------------
+
+
+def single() -> RestorationStage:
+    torch.manual_seed(0)
+    network = build_single_task({"name": "rlfn"}, scale=2)
+    terms = {
+        "smoothness": SmoothnessTerm("l1"),
+        "realism": StyleTerm("gram"),
+        "structure": StructureTerm("gradient"),
+        "anchor": AnchorTerm(),
+    }
+    objective = Objective(terms, dict.fromkeys(terms, 0.0) | {"smoothness": 1.0})
+    return RestorationStage(network, objective, Recipe(steps=10, lr=1e-3), None)
+
+
+def test_a_network_of_one_task_is_valued_by_what_it_has():
+    module = single().train()
+    valued = module.evaluate_terms(batch(), everything=True)
+    assert valued.raw.keys() == {"smoothness"}
+    valued.total.backward()
+    assert all(p.grad is not None for p in module.network.parameters())
+    assert module.eval().training is False
+    assert module.reference is None
+
+
+def test_a_network_of_one_task_keeps_no_reference_in_its_checkpoint():
+    assert all(name.startswith("network.") for name in single().state_dict())

@@ -1,4 +1,4 @@
-"""How fast training is, each figure beside its limit measured in the same run.
+"""How fast training and networks are, each figure beside its limit measured in the same run.
 
 A part is a function of a configuration that returns figures by name. Repeats are interleaved, so
 that a machine that slows down slows down both sides of a ratio, and the median counts.
@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from omegaconf import DictConfig
+from rich.table import Table
 
 from mtlsr.runs.timing.balancing import balancing
 from mtlsr.runs.timing.common import Figure as Figure
 from mtlsr.runs.timing.common import stage_of as stage_of
 from mtlsr.runs.timing.loader import loader
 from mtlsr.runs.timing.memory import memory
+from mtlsr.runs.timing.networks import networks
+from mtlsr.runs.timing.networks import table as networks_table
 from mtlsr.runs.timing.objective import objective
 from mtlsr.runs.timing.step import step
 
@@ -23,6 +26,18 @@ PARTS: dict[str, Callable[[DictConfig, Path], dict[str, Figure]]] = {
     "loader": loader,
     "balancing": balancing,
     "memory": memory,
+    "networks": networks,
 }
 ON_DEMAND = ("balancing", "memory")
 """Parts that `part=all` leaves out: they take long."""
+
+
+def tables(figures: dict[str, dict[str, Figure]]) -> list[Table]:
+    """The figures of all parts for the terminal."""
+    shown = Table("part", "name", "value", "limit", "unit", "ratio")
+    for part, found in figures.items():
+        for name, figure in found.items() if part != "networks" else ():
+            numbers = f"{figure.value:.2f}", f"{figure.limit:.2f}", figure.unit
+            shown.add_row(part, name, *numbers, f"{figure.ratio:.3f}")
+    of_networks = [networks_table(figures["networks"])] if "networks" in figures else []
+    return ([shown] if shown.rows else []) + of_networks

@@ -60,12 +60,18 @@ class Clock(pl.Callback):
         return self._end[1] - self._start[1]
 
 
+def stages_of(cfg: DictConfig) -> list[StageName]:
+    """The stages that the configuration trains."""
+    return [name for name in STAGES if name in cfg.stages]
+
+
 def stage_of(cfg: DictConfig, name: StageName) -> Stage:
     """A stage as training builds it, with fresh weights."""
     model = build.networks(cfg)
     if name == "realism":
         return build.realism_stage(cfg, model)
-    return build.restoration_stage(cfg, model, model.realism.first_block)
+    reference = None if model.realism is None else model.realism.first_block
+    return build.restoration_stage(cfg, model, reference)
 
 
 def short(cfg: DictConfig) -> DictConfig:

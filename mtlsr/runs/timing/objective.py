@@ -12,8 +12,7 @@ from torch import Tensor
 
 from mtlsr.data.batch import Batch
 from mtlsr.runs import photographs
-from mtlsr.runs.schema import STAGES
-from mtlsr.runs.timing.common import Figure, autocast, stage_of
+from mtlsr.runs.timing.common import Figure, autocast, stage_of, stages_of
 from mtlsr.stages.base import Stage
 
 
@@ -21,7 +20,7 @@ def objective(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     """Time of the terms, forward and backward, against the network's own forward and backward."""
     figures: dict[str, Figure] = {}
     files = photographs.dataset(cfg)
-    for name in STAGES:
+    for name in stages_of(cfg):
         stage = stage_of(cfg, name).train()
         batch: Batch = next(iter(photographs.loader(cfg, name, files))).floats()
 
@@ -52,5 +51,7 @@ def _tensors(outputs: Any) -> list[Tensor]:
     """All tensors of nested dataclasses and tuples that carry a gradient."""
     if isinstance(outputs, Tensor):
         return [outputs] if outputs.requires_grad else []
+    if outputs is None:
+        return []
     parts = outputs if isinstance(outputs, tuple) else vars(outputs).values()
     return [tensor for part in parts for tensor in _tensors(part)]

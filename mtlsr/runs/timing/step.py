@@ -10,8 +10,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from mtlsr.runs import hardware, photographs
 from mtlsr.runs.averaging import AveragedWeights
-from mtlsr.runs.schema import STAGES, StageName
-from mtlsr.runs.timing.common import WARM_UP, Figure, autocast, short, stage_of, train
+from mtlsr.runs.schema import StageName
+from mtlsr.runs.timing.common import WARM_UP, Figure, autocast, short, stage_of, stages_of, train
 from mtlsr.runs.tracking import tracked
 
 
@@ -25,7 +25,7 @@ def step(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     files = photographs.dataset(cfg)
     figures: dict[str, Figure] = {}
     with tracked(cfg, folder, OmegaConf.to_container(cfg, resolve=True)) as loggers:  # type: ignore[arg-type]
-        for name in STAGES:
+        for name in stages_of(cfg):
             rates: dict[str, list[float]] = {"full": [], "bare": []}
             for repeat in range(cfg.repeats):
                 own = folder / "scratch" / f"{name}{repeat}"

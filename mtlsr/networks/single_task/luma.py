@@ -1,0 +1,54 @@
+"""Networks of the years when brightness alone was learnt: Y of the network, chroma of bicubic."""
+
+from abc import abstractmethod
+
+from torch import Tensor
+
+from mtlsr.data.resize import resize
+from mtlsr.networks.base import SingleTask
+
+BLACK = 16 / 255
+RED, GREEN, BLUE = 65.481 / 255, 128.553 / 255, 24.966 / 255
+RISE = RED + GREEN + BLUE
+"""By how much Y rises from black to white: 219 / 255."""
+
+
+def luma(image: Tensor) -> Tensor:
+    """The Y channel, Y = (16 + 65.481 R + 128.553 G + 24.966 B) / 255 (ITU-R BT.601).
+
+    Args:
+        image: RGB, (N, 3, H, W) in [0, 1].
+
+    Returns:
+        (N, 1, H, W) in [16/255, 235/255]: `mtlsr.metrics.luma` over 255, differentiable.
+    """
+    red, green, blue = image.split(1, dim=1)
+    return BLACK + RED * red + GREEN * green + BLUE * blue
+
+
+def with_luma(image: Tensor, y: Tensor) -> Tensor:
+    """`image` with another brightness and the same chroma Cb, Cr.
+
+    Grey has no chroma, so Y rises by δ where R, G and B all rise by δ · 255/219.
+
+    Args:
+        image: RGB, (N, 3, H, W) in [0, 1].
+        y: Its new Y channel, (N, 1, H, W).
+
+    Returns:
+        RGB, (N, 3, H, W). It may leave [0, 1], as not every Y goes with every chroma.
+    """
+    return image + (y - luma(image)) / RISE
+
+
+class LumaNet(SingleTask):
+    """Restores the Y channel of the bicubically enlarged image, and leaves its chroma alone."""
+
+    @abstractmethod
+    def restore(self, y: Tensor) -> Tensor:
+        """Restore the Y channel of an enlarged image: (N, 1, H, W) -> (N, 1, H, W)."""
+
+    def enlarge(self, lr: Tensor) -> Tensor:
+        height, width = lr.shape[-2:]
+        base = resize(lr, (self.scale * height, self.scale * width))
+        return with_luma(base, self.restore(luma(base)))
