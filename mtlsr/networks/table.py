@@ -1,7 +1,7 @@
 """Every network by name, in one explicit table; users add theirs by an entry point.
 
 A package offers networks under the entry-point groups `mtlsr.realism`, `mtlsr.restoration` and
-`mtlsr.single_task`, and discriminators under `mtlsr.discriminator`; each entry is a class that takes
+`mtlsr.single_task`, discriminators under `mtlsr.discriminator`; each entry is a class that takes
 what `build_pair`, `build_single_task` or `build_discriminator` gives it (see CONTRIBUTING.md).
 """
 

@@ -493,7 +493,7 @@ class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, networks, balancing or memory; or all, which is all but those two."""
+    """step, objective, loader, networks, balancing or memory; or all, which is the first four."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)

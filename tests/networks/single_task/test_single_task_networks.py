@@ -62,7 +62,7 @@ def test_vdsr_is_the_y_channel_and_twenty_convolutions() -> None:
     network = shaken(VDSR(2))
     y, restored = y_channels(network)
     assert len(network.convolutions) == 20
-    maps = torch.from_numpy(y)[None, None]
+    maps = torch.from_numpy(y)[None, None] - 0.5
     for index, convolution in enumerate(network.convolutions):
         if index:
             maps = maps.clamp(min=0)
