@@ -103,9 +103,9 @@ def test_an_experiment_has_the_last_word_after_the_defaults(compose):
 def test_a_network_of_one_task_brings_its_learning_rate(compose):
     single = ["experiment=single_task", "backbone/single_task=vdsr"]
     assert compose("train").schedule.restoration.lr == 2e-3
-    assert compose("train", *single).schedule.restoration.lr == 2e-4
-    own = compose("train", *single, "schedule.restoration.lr=1e-3")
-    assert own.schedule.restoration.lr == 1e-3
+    assert compose("train", *single).schedule.restoration.lr == 5e-4
+    own = compose("train", *single, "schedule.restoration.lr=1e-4")
+    assert own.schedule.restoration.lr == 1e-4
 
 
 TABLES = {"realism": REALISM, "restoration": RESTORATION, "single_task": SINGLE_TASK}
@@ -117,7 +117,7 @@ def test_each_network_has_a_file_with_its_own_defaults(kind):
     assert files.keys() == TABLES[kind].keys()
     for name, file in files.items():
         options = OmegaConf.load(file)
-        if kind == "single_task":  # its file has a learning rate, too
+        if "backbone" in options:  # beside it there is a learning rate
             options = options.backbone.single_task
         assert options.pop("name") == name
         signature = inspect.signature(TABLES[kind][name]).parameters

@@ -100,11 +100,11 @@ class SPAN(SingleTask):
         self.refine = ReparameterisedConv2d(channels, channels)
         self.collect = nn.Conv2d(4 * channels, channels, 1)
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
-        carry_image(self.collect)
-        with torch.no_grad():
+        with torch.no_grad():  # `see_detail` and `carry_image` of the head
             self.head.leave[:3] *= SHARE
-            self.head.skip.copy_(self.head.skip - self.head.kernel().sum(dim=(-2, -1)))
+            self.head.skip.sub_(self.head.kernel().sum(dim=(-2, -1)))
             self.head.skip[:3] += torch.eye(3)
+        carry_image(self.collect)
         interpolate_image(self.paint, scale)
 
     def enlarge(self, lr: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
-"""Weights that hand the image on, so that a network starts as interpolation.
+"""Weights to start from, for few steps at a high learning rate. Architectures stay the papers'.
 
-None of the papers' networks that work at low-resolution size adds its output to an interpolation:
-they learn the image itself again. Over 10^6 steps that costs little, over 10^3 it is all that they
-learn. Here the first three channels of the features carry the image's colours from the first
-convolution to the sub-pixel convolution that enlarges them. Nothing is added to the architecture,
-and every weight is free from the first step.
+The image is handed on. None of the papers' networks that work at low-resolution size adds its
+output to an interpolation: they learn the image itself again. Over 10^6 steps that costs little,
+over 10^3 it is all that they learn. Here the first three channels of the features carry the colours
+from the first convolution to the sub-pixel convolution, which interpolates them.
+
+The other channels see detail. Adam's first steps move all weights equally far, those that read the
+same brightness all in the same direction, and with them the brightness of the whole image.
 """
 
 import torch

@@ -21,7 +21,10 @@ class VDSR(LumaNet):
     664,704 parameters and 612.59 G multiply-adds for 1280×720, at every scale. They are the paper's
     weights; with a bias for each filter there would be 1,217 more, and the literature counts both.
 
-    The last convolution starts small, so that the first output is all but bicubic.
+    It starts all but bicubic: the last convolution is small, and those in the middle hand detail on
+    (DiracNets, Zagoruyko and Komodakis 2017, arXiv:1706.00388), so that the last sees what the
+    first saw. From random ones a few hundred of Adam's steps lead to r = 0 and no further. Grey is
+    taken off Y, so that padding is grey.
 
     Args:
         scale: Enlargement.
@@ -30,19 +33,19 @@ class VDSR(LumaNet):
     def __init__(self, scale: int) -> None:
         super().__init__(scale)
         widths = [1, *[64] * 19, 1]
-        self.convolutions = nn.ModuleList(
+        convolutions = [
             nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             for inputs, outputs in pairwise(widths)
-        )
-        for convolution in self.convolutions:
-            nn.init.kaiming_normal_(convolution.weight)  # type: ignore[arg-type]
-        see_detail(self.convolutions[0])  # type: ignore[arg-type]
+        ]
+        first, *middle, last = convolutions
+        nn.init.kaiming_normal_(first.weight)
+        see_detail(first)
         with torch.no_grad():
-            for convolution in self.convolutions[1:]:
-                convolution.weight.mul_(0.1)  # type: ignore[operator]
-            for convolution in self.convolutions[1:-1]:
-                kept = torch.empty_like(convolution.weight)  # type: ignore[arg-type]
-                convolution.weight.add_(nn.init.dirac_(kept))  # type: ignore[operator]
+            for convolution in (*middle, last):
+                nn.init.kaiming_normal_(convolution.weight).mul_(0.1)
+            for convolution in middle:
+                convolution.weight += nn.init.dirac_(torch.empty_like(convolution.weight))
+        self.convolutions = nn.ModuleList(convolutions)
 
     def restore(self, y: Tensor) -> Tensor:
         first, *others = self.convolutions

@@ -62,7 +62,7 @@ def test_vdsr_is_the_y_channel_and_twenty_convolutions() -> None:
     network = shaken(VDSR(2))
     y, restored = y_channels(network)
     assert len(network.convolutions) == 20
-    maps = torch.from_numpy(y)[None, None] - 0.5
+    maps = torch.from_numpy(y - 0.5)[None, None]
     for index, convolution in enumerate(network.convolutions):
         if index:
             maps = maps.clamp(min=0)
@@ -238,3 +238,26 @@ def test_little_is_left_of_the_random_weights_that_carry_the_image() -> None:
     others = paint.weight[:, 3:].abs().max()
     assert 0 < others <= SHARE / (9 * 64) ** 0.5
     assert (paint.bias == 0).all()
+
+
+@pytest.mark.parametrize("network", [EDSR, IMDN, RLFN, SPAN])
+@torch.no_grad()
+def test_the_heads_carry_the_image_and_see_detail(network: type) -> None:
+    torch.manual_seed(0)
+    head = network(2).head
+    flat = torch.rand(1, 3, 1, 1).expand(1, 3, 5, 5)
+    inside = head(flat)[0, :, 2, 2]
+    torch.testing.assert_close(inside[:3], flat[0, :, 2, 2], rtol=0.05, atol=0.02)
+    assert inside[3:].abs().max() < 1e-5
+    assert head(torch.rand(1, 3, 5, 5))[0, 3:, 2, 2].abs().max() > 0.1
+
+
+@torch.no_grad()
+def test_detail_reaches_the_last_convolution_of_vdsr() -> None:
+    torch.manual_seed(0)
+    first, *middle, last = VDSR(2).convolutions
+    seen = maps = first(torch.rand(1, 1, 24, 24)).relu()
+    for convolution in middle:
+        maps = convolution(maps).relu()
+    assert np.corrcoef(seen.flatten(), maps.flatten())[0, 1] > 0.7
+    assert last(maps).std() < 0.2
