@@ -130,10 +130,15 @@ class BalancingConfig:
 
 @dataclass
 class WeighingConfig(BalancingConfig):
-    """uncertainty, geometric, random; and what every method but fixed has."""
+    """geometric, random; and what every method but fixed has."""
 
     normalize: str = "sum_to_k"
     """sum_to_k or none."""
+
+
+@dataclass
+class UncertaintyConfig(WeighingConfig):
+    lr: float = number(0, above=True)
 
 
 @dataclass
@@ -516,6 +521,7 @@ DEGRADATIONS: dict[str, type] = {"classical": ClassicalConfig, "realistic": Real
 
 BALANCING: dict[str, type] = {
     "weighing": WeighingConfig,
+    "uncertainty": UncertaintyConfig,
     "dwa": DwaConfig,
     "famo": FamoConfig,
     "stch": StchConfig,

@@ -96,8 +96,9 @@ class Stage(pl.LightningModule):
         groups: list[dict[str, Any]] = [
             {"params": [p for p in self.parameters() if p.requires_grad and id(p) not in known]}
         ]
-        if own:  # a decay would pull the terms to equal weights
-            groups.append({"params": own, "weight_decay": 0.0})
+        if self.balancer is not None and own:
+            # A decay would pull the terms to equal weights.
+            groups.append({"params": own, "lr": self.balancer.lr, "weight_decay": 0.0})
         return groups
 
     def evaluate_terms(self, batch: Batch, everything: bool) -> Valued:

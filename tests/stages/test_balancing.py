@@ -130,11 +130,12 @@ def test_famo_learns_once_a_step_from_the_losses_after_it():
     torch.testing.assert_close(after, expected)
 
 
-def test_uncertainties_are_trained_without_decay():
+def test_uncertainties_are_trained_at_their_own_rate_without_decay():
     module = stage(build_balancer("uncertainty", TERMS))
     groups = module.configure_optimizers()["optimizer"].param_groups
     assert [len(group["params"]) for group in groups][1:] == [1]
     assert groups[1]["weight_decay"] == 0
+    assert (groups[0]["initial_lr"], groups[1]["initial_lr"]) == (1e-3, 0.025)
     (own,) = module.balancer.parameters()
     assert groups[1]["params"][0] is own
     assert not any(p is own for p in groups[0]["params"])

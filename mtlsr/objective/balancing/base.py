@@ -89,6 +89,8 @@ class Balancer(nn.Module, ABC):
         ValueError: Fewer than two terms, or an unknown `normalize`.
     """
 
+    lr: float
+    """Highest learning rate of the balancer's own parameters, where it has any."""
     looks_back = False
     """Whether the method wants the losses once more after the step: see `look_back`."""
 

@@ -210,14 +210,26 @@ class Uncertainty(Balancer):
 
     They join the stage's optimiser, without weight decay. The gradient of s is the paper's whatever
     the normalisation. Kendall et al. 2018, arXiv:1705.07115.
+
+    Args:
+        names: See `Balancer`.
+        lr: Highest learning rate of s. The weights stay equal until the first s_i reaches log L_i,
+            which for losses far below 1 takes all of a short training at the networks' own rate.
+        normalize: See `Balancer`.
+        seed: See `Balancer`.
     """
 
     def __init__(
-        self, names: Sequence[str], normalize: Normalize = "sum_to_k", seed: int = 0
+        self,
+        names: Sequence[str],
+        lr: float = 0.025,
+        normalize: Normalize = "sum_to_k",
+        seed: int = 0,
     ) -> None:
         super().__init__(names, None, normalize, seed)
         from torchjd.scalarization import UW
 
+        self.lr = lr
         self.scalarizer = UW(len(names))
 
     def balance(

@@ -41,7 +41,7 @@ class Method:
     rule: Callable[..., Any] | None = None
     """Made from the number of terms, and options of its own."""
     options: tuple[str, ...] = ()
-    """Those of the rule."""
+    """Those of the rule; without one, of the balancer."""
     packages: tuple[str, ...] = ("torchjd",)
     """What must be installed."""
 
@@ -62,7 +62,7 @@ FIXED = "fixed"
 _PROJECTION = ("torchjd", "qpsolvers", "quadprog")
 
 METHODS: dict[str, Method] = {
-    "uncertainty": Method(Uncertainty),
+    "uncertainty": Method(Uncertainty, options=("lr",)),
     "dwa": Method(LossBalancer, DynamicWeightAverage, ("temperature", "interval")),
     "famo": Method(FastAdaptiveBalancer, FastAdaptive, ("lr", "weight_decay")),
     "geometric": Method(LossBalancer, Geometric),
@@ -108,7 +108,7 @@ def build_balancer(name: str, terms: Sequence[str], **options: Any) -> Balancer:
     Args:
         name: In `METHODS`.
         terms: Names of the terms that take part: `balanced_terms(objective)`.
-        options: `normalize`, `seed`, of a Gramian method `form`, and what its rule takes.
+        options: `normalize`, `seed`, of a Gramian method `form`, and the method's own.
 
     Raises:
         ValueError: See `find_method`; fewer than two terms; or an option that the method refuses.
@@ -117,5 +117,5 @@ def build_balancer(name: str, terms: Sequence[str], **options: Any) -> Balancer:
     check_terms(terms)
     own = {option: options.pop(option) for option in method.options if option in options}
     if method.rule is None:
-        return method.balancer(terms, **options)
+        return method.balancer(terms, **own, **options)
     return method.balancer(terms, method.rule(len(terms), **own), **options)
