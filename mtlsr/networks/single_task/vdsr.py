@@ -23,7 +23,7 @@ class VDSR(LumaNet):
 
     It starts all but bicubic: the last convolution is small, and those in the middle hand detail on
     (DiracNets, Zagoruyko and Komodakis 2017, arXiv:1706.00388), so that the last sees what the
-    first saw. From random ones a few hundred of Adam's steps lead to r = 0 and no further. Grey is
+    first saw. From random ones Adam's first steps led to r = 0. Grey is
     taken off Y, so that padding is grey.
 
     Args:
