@@ -57,6 +57,11 @@ class Resolver(nn.Module, ABC):
     realism: RealismNet | None
     """Stage 1, where there is one."""
 
+    @property
+    def first_block(self) -> FirstBlock | None:
+        """Stage 1's first block, where there is a stage 1."""
+        return None if self.realism is None else self.realism.first_block
+
     @abstractmethod
     def forward(self, lr: Tensor) -> tuple[RealismOutput | None, RestorationOutput]:
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], of any height and width."""

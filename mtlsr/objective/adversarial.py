@@ -70,10 +70,8 @@ def held(discriminator: nn.Module, images: Tensor) -> Tensor:
     return functional_call(discriminator, fixed, (images,))
 
 
-class AdversarialTerm(nn.Module):
-    """The generator's loss. Its gradient passes through the discriminator and leaves it alone.
-
-    It has no part in balancing: its weight is set against the other player's strength.
+class Player(nn.Module):
+    """One side of the game. It has no part in balancing.
 
     Args:
         kind: relativistic, hinge or lsgan.
@@ -85,6 +83,16 @@ class AdversarialTerm(nn.Module):
         super().__init__()
         check_choice("kind", kind, get_args(Kind))
         self.kind: Kind = kind
+
+
+class AdversarialTerm(Player):
+    """The generator's loss. Its gradient passes through the discriminator and leaves it alone.
+
+    It has no part in balancing: its weight is set against the other player's strength.
+
+    Args:
+        kind: relativistic, hinge or lsgan.
+    """
 
     def forward(self, sr: Tensor, hr: Tensor, discriminator: nn.Module) -> Tensor:
         with torch.no_grad():
@@ -96,7 +104,7 @@ class AdversarialTerm(nn.Module):
         return {"right": ranked_rightly(discriminator(hr), discriminator(sr))}
 
 
-class DiscriminatorTerm(nn.Module):
+class DiscriminatorTerm(Player):
     """The discriminator's own loss, on images that carry no gradient.
 
     It has no part in balancing: it is the other player's.
@@ -104,13 +112,6 @@ class DiscriminatorTerm(nn.Module):
     Args:
         kind: relativistic, hinge or lsgan.
     """
-
-    balanced = False
-
-    def __init__(self, kind: Kind = "relativistic") -> None:
-        super().__init__()
-        check_choice("kind", kind, get_args(Kind))
-        self.kind: Kind = kind
 
     def forward(self, sr: Tensor, hr: Tensor, discriminator: nn.Module) -> Tensor:
         # One call, so that spectral normalisation makes one round of its iteration.

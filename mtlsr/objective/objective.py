@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtlsr.objective.checks import check_weight
+
 
 @dataclass
 class Valued:
@@ -49,8 +51,7 @@ class Objective(nn.Module):
         if terms.keys() != weights.keys():
             raise ValueError(f"terms are {sorted(terms)}, weights are {sorted(weights)}.")
         for name, weight in weights.items():
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"the weight of {name} is {weight}; it must be finite and ≥ 0.")
+            check_weight(f"the weight of {name}", weight)
         if not any(weights.values()):
             raise ValueError(f"every weight of {', '.join(weights)} is 0: nothing to train.")
         self.terms = nn.ModuleDict(terms)

@@ -63,13 +63,13 @@ def networks(cfg: DictConfig) -> Resolver:
     return network
 
 
-def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective:
+def objective(cfg: DictConfig, stage: StageName, judge: FirstBlock | None = None) -> Objective:
     """The weighted terms of a stage.
 
     Args:
         cfg: The configuration of a training.
         stage: Which one.
-        channels: Of the first block that judges stage 2; a moving average needs them.
+        judge: The first block that judges stage 2; a moving average needs its width.
 
     Raises:
         ConfigError: A value that its term refuses, or values that do not go together.
@@ -113,7 +113,7 @@ def objective(cfg: DictConfig, stage: StageName, channels: int = 0) -> Objective
                 statistic=loss.realism.statistic,
                 window=loss.realism.window,
                 average=loss.realism.average,
-                channels=channels,
+                channels=0 if judge is None else judge.channels,
             ),
             "structure": _term(
                 "loss.structure",
@@ -248,7 +248,7 @@ def restoration_stage(
     cfg: DictConfig, model: Resolver, reference: FirstBlock | None
 ) -> RestorationStage:
     """Stage 2: it trains all networks; a copy of `reference`, if any, judges and anchors."""
-    terms = objective(cfg, "restoration", 0 if reference is None else reference.channels)
+    terms = objective(cfg, "restoration", reference)
     return RestorationStage(
         model,
         terms,

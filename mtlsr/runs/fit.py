@@ -1,6 +1,6 @@
 """One stage of training under Lightning: callbacks, checkpoints, the fit itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from torch import Tensor
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.runs import build, photographs
@@ -24,6 +25,14 @@ MONITORED = {"realism": "realism/val/psnr_rgb", "restoration": "restoration/val/
 def checkpoint(folder: Path, stage: StageName) -> Path:
     """Where a stage's newest state is."""
     return folder / "checkpoints" / stage / "last.ckpt"
+
+
+def module_state(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What a checkpoint's `state_dict` holds of the stage's module `name`, under its own names."""
+    prefix = f"{name}."
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
 
 
 class LastStep(pl.Callback):

@@ -22,7 +22,7 @@ from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, hardware, photographs, pictures
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.files import write_json
-from mtlsr.runs.fit import checkpoint
+from mtlsr.runs.fit import checkpoint, module_state
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.results import bicubic, evaluate, network
@@ -90,14 +90,8 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
                 f"stage1={cfg.stage1} stopped after step {done} of {steps}; let it finish first: "
                 f"python -m mtlsr.train resume={cfg.stage1}"
             )
-        prefix = "network."
-        state = {
-            name.removeprefix(prefix): value
-            for name, value in saved["state_dict"].items()
-            if name.startswith(prefix)
-        }
-        model.realism.load_state_dict(state)
-    return model.realism.first_block
+        model.realism.load_state_dict(module_state(saved["state_dict"], "network"))
+    return model.first_block
 
 
 def check(cfg: DictConfig) -> None:
@@ -122,11 +116,10 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
-    channels = 0 if first_block is None else first_block.channels
     build.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.balancer(cfg, stage, build.objective(cfg, stage, channels))
+        build.balancer(cfg, stage, build.objective(cfg, stage, first_block))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)

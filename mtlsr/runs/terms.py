@@ -13,7 +13,7 @@ from mtlsr.inference.upscale import to_network
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.objective.structure import transform
 from mtlsr.runs import build
-from mtlsr.runs.fit import checkpoint
+from mtlsr.runs.fit import checkpoint, module_state
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.stages.restoration import RestorationStage
 
@@ -63,16 +63,9 @@ def finished_stage(run: Path) -> RestorationStage:
     """
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     model, _ = load_model(model_folder(run))
-    block = None if model.realism is None else model.realism.first_block
-    stage = build.restoration_stage(cfg, model, block)
+    stage = build.restoration_stage(cfg, model, model.first_block)
     if stage.reference is None:
         return stage.eval()
     saved = torch.load(checkpoint(run, "restoration"), map_location="cpu", weights_only=True)
-    prefix = "reference."
-    judge = {
-        name.removeprefix(prefix): value
-        for name, value in saved["state_dict"].items()
-        if name.startswith(prefix)
-    }
-    stage.reference.load_state_dict(judge)
+    stage.reference.load_state_dict(module_state(saved["state_dict"], "reference"))
     return stage.eval()

@@ -70,8 +70,7 @@ def stage_of(cfg: DictConfig, name: StageName) -> Stage:
     model = build.networks(cfg)
     if name == "realism":
         return build.realism_stage(cfg, model)
-    reference = None if model.realism is None else model.realism.first_block
-    return build.restoration_stage(cfg, model, reference)
+    return build.restoration_stage(cfg, model, model.first_block)
 
 
 def short(cfg: DictConfig) -> DictConfig:
