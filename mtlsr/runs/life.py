@@ -19,7 +19,7 @@ from mtlsr.data.inspection.screening import listed
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
-from mtlsr.runs import build, hardware, photographs, pictures
+from mtlsr.runs import build, hardware, losses, photographs, pictures
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.files import write_json
 from mtlsr.runs.fit import checkpoint, module_state
@@ -116,10 +116,10 @@ def check(cfg: DictConfig) -> None:
         )
     check_ranges(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
-    build.discriminator(cfg)
+    losses.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
-        build.balancer(cfg, stage, build.objective(cfg, stage, first_block))
+        losses.balancer(cfg, stage, losses.objective(cfg, stage, first_block))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)

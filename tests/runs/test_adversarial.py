@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from mtlsr.networks.discriminators.patchgan import PatchGan
 from mtlsr.objective.adversarial import discriminator_loss
-from mtlsr.runs import build
+from mtlsr.runs import losses
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.schema import ConfigError
 from mtlsr.train import check, run
@@ -118,15 +118,15 @@ def test_other_games_train_too(compose, finished, name, kind, precision):
 def test_without_its_weight_nothing_is_built(compose):
     cfg = compose("train")
     assert cfg.loss.adversarial.weight == 0
-    assert build.discriminator(cfg) is None
-    assert "discriminator" not in build.objective(cfg, "restoration").terms
-    assert "adversarial" not in build.objective(compose("train", *GAME), "realism").terms
+    assert losses.discriminator(cfg) is None
+    assert "discriminator" not in losses.objective(cfg, "restoration").terms
+    assert "adversarial" not in losses.objective(compose("train", *GAME), "realism").terms
 
 
 def test_the_discriminator_follows_from_the_seed_alone(compose):
     def weight(*overrides: str) -> torch.Tensor:
         torch.manual_seed(torch.seed())
-        return build.discriminator(compose("train", *GAME, *overrides)).first.weight
+        return losses.discriminator(compose("train", *GAME, *overrides)).first.weight
 
     assert torch.equal(weight(), weight("loss.adversarial.weight=0.5"))
     assert not torch.equal(weight(), weight("seed=1"))

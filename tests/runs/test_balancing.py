@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from mtlsr.objective.balancing.table import FIXED, METHODS
-from mtlsr.runs import build
+from mtlsr.runs import losses
 from mtlsr.runs.command import Interrupted, conf_folder
 from mtlsr.runs.schema import ConfigError
 from mtlsr.train import check, run
@@ -21,7 +21,7 @@ TERMS = ("smoothness", "realism", "structure")
 
 
 def made(cfg, stage="restoration"):
-    return build.balancer(cfg, stage, build.objective(cfg, stage))
+    return losses.balancer(cfg, stage, losses.objective(cfg, stage))
 
 
 def test_every_method_has_a_choice_of_its_own(compose):

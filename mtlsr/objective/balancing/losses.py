@@ -72,22 +72,36 @@ class ScalarizerRule(Rule):
     def __call__(self, statistic: Tensor) -> Tensor:
         with torch.enable_grad():
             losses = statistic.clone().requires_grad_()
-            (weights,) = torch.autograd.grad(self.scalarizer(losses), losses)
+            (weights,) = torch.autograd.grad(self.scalarize(losses), losses)
         return weights
+
+    def scalarize(self, losses: Tensor) -> Tensor:
+        """s of losses (K,)."""
+        scalarized: Tensor = self.scalarizer(losses)
+        return scalarized
 
 
 class Geometric(ScalarizerRule):
-    """s = (Π L_i)^(1/K), so w_i = s / (K · L_i): every loss shrinks by the same share.
+    """s = Π L_i^p_i with p_i = λ_i / Σ λ, so w_i = p_i · s / L_i: a weighted geometric mean.
 
-    MultiNet++ (Chennupati et al. 2019, arXiv:1904.08492).
+    Equal λ give MultiNet++'s (Chennupati et al. 2019, arXiv:1904.08492), where every loss shrinks
+    by the same share; unequal exponents are what that paper's focused loss comes to. As a factor
+    of a loss λ would cancel here, and the smallest loss would rule.
+
+    Args:
+        lambdas: λ of each loss, above 0.
     """
 
     positive = True
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, lambdas: Sequence[float]) -> None:
         from torchjd.scalarization import GeometricMean
 
         super().__init__(GeometricMean())
+        self.powers = len(lambdas) * torch.tensor(lambdas) / sum(lambdas)
+
+    def scalarize(self, losses: Tensor) -> Tensor:
+        return super().scalarize(losses**self.powers)
 
 
 class Random(ScalarizerRule):

@@ -39,11 +39,13 @@ class Method:
     balancer: Callable[..., Balancer]
     """Made from the names of the terms, the rule, and options of its own."""
     rule: Callable[..., Any] | None = None
-    """Made from the number of terms, and options of its own."""
+    """Made from the number of terms, or with `by_lambda` from their λ, and options of its own."""
     options: tuple[str, ...] = ()
     """Those of the rule; without one, of the balancer."""
     packages: tuple[str, ...] = ("torchjd",)
     """What must be installed."""
+    by_lambda: bool = False
+    """Whether the rule knows λ by more than the products λ · L."""
 
     @property
     def per_term(self) -> bool:
@@ -65,7 +67,7 @@ METHODS: dict[str, Method] = {
     "uncertainty": Method(Uncertainty, options=("lr",)),
     "dwa": Method(LossBalancer, DynamicWeightAverage, ("temperature", "interval")),
     "famo": Method(FastAdaptiveBalancer, FastAdaptive, ("lr", "weight_decay")),
-    "geometric": Method(LossBalancer, Geometric),
+    "geometric": Method(LossBalancer, Geometric, by_lambda=True),
     "random": Method(LossBalancer, Random),
     "stch": Method(LossBalancer, SmoothTchebycheff, ("mu",)),
     "gradnorm": Method(GradNorm, GradientNorms, ("alpha", "lr"), packages=()),
@@ -102,12 +104,15 @@ def find_method(name: str) -> Method:
     return method
 
 
-def build_balancer(name: str, terms: Sequence[str], **options: Any) -> Balancer:
+def build_balancer(
+    name: str, terms: Sequence[str], lambdas: Sequence[float] | None = None, **options: Any
+) -> Balancer:
     """The balancer of that name.
 
     Args:
         name: In `METHODS`.
         terms: Names of the terms that take part: `balanced_terms(objective)`.
+        lambdas: λ of each, above 0; None = 1.
         options: `normalize`, `seed`, of a Gramian method `form`, and the method's own.
 
     Raises:
@@ -118,4 +123,5 @@ def build_balancer(name: str, terms: Sequence[str], **options: Any) -> Balancer:
     own = {option: options.pop(option) for option in method.options if option in options}
     if method.rule is None:
         return method.balancer(terms, **own, **options)
-    return method.balancer(terms, method.rule(len(terms), **own), **options)
+    about = lambdas or [1.0] * len(terms) if method.by_lambda else len(terms)
+    return method.balancer(terms, method.rule(about, **own), **options)

@@ -22,6 +22,14 @@ def test_geometric_weights_make_all_relative_gradients_equal():
     np.testing.assert_allclose(raw("geometric"), expected, rtol=1e-5)
 
 
+def test_lambda_is_an_exponent_of_the_geometric_mean():
+    losses, lambdas = LOSSES.numpy().astype(float), np.array([1.0, 0.05, 2.0])
+    exponents = lambdas / lambdas.sum()
+    expected = np.prod(losses**exponents) * exponents / losses
+    found = raw("geometric", lambdas=lambdas.tolist())
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("mu", [0.01, 0.1, 1.0])
 def test_smooth_tchebycheff_weights_are_a_softmax(mu):
     expected = softmax(LOSSES.numpy().astype(float) / (3 * mu)) / 3
