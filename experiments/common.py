@@ -1,4 +1,4 @@
-"""What the studies share: training in a process of its own, tables in README.md and in CSV."""
+"""What the studies share: trainings, photographs to measure on, tables in README.md and in CSV."""
 
 import csv
 import json
@@ -7,6 +7,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from mtlsr.data.datasets import find_dataset
+from mtlsr.data.images import find_images
+from mtlsr.data.pairs import EvaluationPair, EvaluationSet
+
+SCALE = 4
 
 
 def train(folder: Path, *overrides: str, threads: int) -> None:
@@ -18,6 +24,15 @@ def train(folder: Path, *overrides: str, threads: int) -> None:
     command += ["trainer.progress=false", f"trainer.threads={threads}", *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
+def images(folder: Path | None = None) -> dict[str, list[EvaluationPair]]:
+    """The photographs that `dataset=photos` holds out, and those of a folder, by table."""
+    files = find_dataset("photos")
+    found = {"held out": [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]}
+    if folder is not None:
+        found["photographs"] = list(EvaluationSet(folder.name, find_images(folder), SCALE))
+    return found
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -18,15 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experiments.common import markdown, train, write_csv, write_table
-from mtlsr.data.datasets import find_dataset
+from experiments.common import SCALE, images, markdown, train, write_csv, write_table
 from mtlsr.metrics import Protocol, psnr, texture_distance
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs.results import Method, bicubic, network
 
 HERE = Path(__file__).parent
-SCALE = 4
 PROTOCOL = Protocol.preset("literature", SCALE)
 VARIANTS = {"without": [], "with": ["loss=adversarial"]}
 FIGURES = ("texture", "psnr_y")
@@ -34,10 +32,8 @@ FIGURES = ("texture", "psnr_y")
 
 def measure(method: Method) -> list[dict[str, float | str]]:
     """Figures of every held-out photograph."""
-    photographs = find_dataset("photos")
-    pairs = [pair for split in ("test", "val") for pair in photographs.evaluation(split, SCALE)]
     rows: list[dict[str, float | str]] = []
-    for pair in pairs:
+    for pair in images()["held out"]:
         sr = method(pair)
         texture = texture_distance(sr, pair.hr, PROTOCOL)
         rows.append({"image": pair.name, "texture": texture, "psnr_y": psnr(sr, pair.hr, PROTOCOL)})

@@ -19,10 +19,8 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from experiments.common import markdown, train, write_csv, write_table
-from mtlsr.data.datasets import find_dataset
-from mtlsr.data.images import find_images
-from mtlsr.data.pairs import EvaluationPair, EvaluationSet
+from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from mtlsr.data.pairs import EvaluationPair
 from mtlsr.metrics import Protocol, measure
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.runs import photographs
@@ -39,7 +37,6 @@ VARIANTS = {
 }
 OFF = {"λ2 = 0": "realism", "λ3 = 0": "structure", "λ4 = 0": "anchor"}
 """Variant -> the term whose raw value it should change by at least 10 %."""
-SCALE = 4
 Rows = list[dict[str, object]]
 
 
@@ -86,15 +83,6 @@ def measured(run: Path, pairs: Sequence[EvaluationPair]) -> Rows:
         terms = photograph_terms(stage, pair) | {"edges": edge_error(stage, pair)}
         rows.append({"image": pair.name, **scores.as_dict(), **terms})
     return rows
-
-
-def images(folder: Path | None) -> dict[str, list[EvaluationPair]]:
-    """The photographs to measure on, by the name of their table."""
-    files = find_dataset("photos", None, None, 0)
-    found = {"held out": [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]}
-    if folder is not None:
-        found["photographs"] = list(EvaluationSet(folder.name, find_images(folder), SCALE))
-    return found
 
 
 def table(rows: Rows, seeds: Sequence[int]) -> str:

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.blocks import (
@@ -107,7 +106,7 @@ class ResidualRealism(RealismNet):
             first_block=first,
             vector=said[:, 1:],
             logit=said[:, 0],
-            reconstruction=lr + self.restore(F.relu(merged)),
+            reconstruction=lr + self.restore(merged),
         )
 
 

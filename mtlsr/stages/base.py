@@ -196,7 +196,8 @@ class Stage(pl.LightningModule):
 
     def _diagnose(self, valued: Valued) -> None:
         # Straight to the loggers: Lightning passes on what falls on its own schedule alone.
-        found = diagnose(valued, balanced_terms(self.objective))
+        pulling = [name for name in balanced_terms(self.objective) if valued.weights[name] > 0]
+        found = diagnose(valued, pulling)
         for logger in self.loggers if found else ():
             logger.log_metrics(
                 {f"{self.stage}/{name}": value for name, value in found.items()}, self.global_step

@@ -251,3 +251,13 @@ def test_seed_needs_a_residual_unit_in_its_first_block() -> None:
 def test_residual_needs_a_channel_in_its_first_block() -> None:
     with pytest.raises(ValueError, match="first is 0; it must be at least 1"):
         ResidualRealism(5, first=0)
+
+
+@pytest.mark.parametrize("network", [ResidualRealism, AttentionRealism])
+def test_the_restoring_branch_cannot_fall_silent(network: Callable[..., RealismNet]) -> None:
+    net = network(vector_size=5)
+    out = net.merge.register_forward_hook(lambda *called: called[2] - 100)
+    restored = net(torch.rand(1, 3, 16, 16)).reconstruction
+    out.remove()
+    (gradient,) = torch.autograd.grad(restored.sum(), net.entries[0].weight)
+    assert gradient.abs().max() > 0

@@ -107,7 +107,7 @@ def test_the_single_options_of_the_formula_can_be_set(compose):
         "train", "loss.lambda2=" + str(formula.lambda2), "loss.smoothness.distance=mse",
         "loss.smoothness.output=0", "loss.smoothness.reconstruction=1",
         "loss.smoothness.consistency=0", "loss.realism.statistic=centred",
-        "loss.realism.average=0.9", "loss.realism.window=0", "loss.structure.transform=identity",
-        "loss.structure.map=0",
+        "loss.realism.average=0.9", "loss.realism.window=0", "loss.realism.start=0",
+        "loss.structure.transform=identity", "loss.structure.map=0",
     ).loss  # fmt: skip
     assert by_option == formula

@@ -133,7 +133,7 @@ def test_runs_from_before_there_were_single_tasks_have_none(compose):
         (["loss.lambda2=0.1"], "loss.lambda2 is 0.1"),
         (["loss.lambda3=1"], "loss.lambda3 is 1.0"),
         (["loss.lambda4=1"], "loss.lambda4 is 1.0"),
-        (["loss=default"], "loss.lambda2 is 0.055"),
+        (["loss=default"], "loss.lambda2 is 0.1"),
         (["loss.smoothness.reconstruction=0.1"], "loss.smoothness.reconstruction is 0.1"),
         (["loss.smoothness.consistency=0.1"], "loss.smoothness.consistency is 0.1"),
     ],

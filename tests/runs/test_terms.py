@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.runs import photographs
+from mtlsr.runs import losses, photographs
 from mtlsr.runs.schema import ConfigError
 from mtlsr.runs.terms import edge_error, finished_stage, held_out_terms
 from mtlsr.runs.timing import stage_of
@@ -52,3 +52,13 @@ def test_a_finished_stage_is_what_the_run_has_measured(compose):
 def test_a_folder_without_a_run_has_no_stage(tmp_path):
     with pytest.raises(ConfigError, match="no manifest"):
         finished_stage(tmp_path)
+
+
+def test_the_style_term_joins_when_its_share_of_the_steps_is_done(compose):
+    objective = losses.objective(compose("train", "loss.realism.start=0.25"), "restoration")
+    assert objective.starts["realism"] == 0.25
+
+
+@pytest.mark.parametrize("overrides", [["balancing=dwa"], ["loss=formula"]])
+def test_balancing_and_the_formula_have_every_term_from_the_first_step(compose, overrides):
+    assert stage_of(compose("train", *overrides), "restoration").objective.starts["realism"] == 0

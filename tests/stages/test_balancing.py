@@ -107,6 +107,15 @@ def test_a_look_at_the_gradients_comes_on_schedule():
     assert all(-1.001 <= memory.logged[name][0] <= 1.001 for name in cosines)
 
 
+def test_a_term_that_has_not_joined_yet_does_not_pull():
+    module = stage()
+    module.diagnose_every = 1
+    module.objective.starts["realism"] = 0.2  # of the recipe's ten steps
+    memory = fit(module, steps=4)
+    pulls = [memory.logged[f"restoration/gradient_norm/{term}"] for term in TERMS]
+    assert [len(found) for found in pulls] == [4, 2, 4]
+
+
 def test_famo_s_second_look_leaves_statistics_alone():
     found = []
     for name in (FIXED, "famo"):

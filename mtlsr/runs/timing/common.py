@@ -74,8 +74,13 @@ def stage_of(cfg: DictConfig, name: StageName) -> Stage:
 
 
 def short(cfg: DictConfig) -> DictConfig:
-    """The configuration with `WARM_UP` and the measured steps alone, and no validation."""
+    """The configuration with `WARM_UP` and the measured steps alone, and no validation.
+
+    Terms that join later are there from the first step: a short training stands for the costliest
+    part of a long one.
+    """
     cfg = deepcopy(cfg)
+    cfg.loss.realism.start = cfg.loss.adversarial.warmup = 0.0
     for name in STAGES:
         cfg.schedule[name].steps = WARM_UP + cfg.measured_steps
         cfg.schedule[name].validations = 0
