@@ -11,18 +11,28 @@ from pathlib import Path
 from mtlsr.data.datasets import find_dataset
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
+from mtlsr.runs.manifest import commit
 
 SCALE = 4
 
 
 def train(folder: Path, *overrides: str, threads: int) -> None:
-    """Train one run, quietly, unless its folder holds it already."""
+    """Train one run, quietly, unless its folder holds it already.
+
+    Raises:
+        ValueError: The folder holds another training, or one by another commit.
+    """
+    given = [f"hydra.run.dir={folder}", "logger=csv", "trainer.progress=false"]
+    given += [f"trainer.threads={threads}", *overrides]
     manifest = folder / "manifest.json"
-    if manifest.exists() and json.loads(manifest.read_text())["status"] == "done":
+    if manifest.exists() and (found := json.loads(manifest.read_text()))["status"] == "done":
+        if found["command"][1:] != given:
+            raise ValueError(f"{folder} holds another training: {' '.join(found['command'])}.")
+        if found["commit"] != commit():
+            raise ValueError(f"{folder} was trained by commit {found['commit']}; delete it first.")
         return
-    command = [sys.executable, "-m", "mtlsr.train", f"hydra.run.dir={folder}", "logger=csv"]
-    command += ["trainer.progress=false", f"trainer.threads={threads}", *overrides]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "mtlsr.train", *given]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
 

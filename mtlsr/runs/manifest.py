@@ -57,7 +57,7 @@ class Manifest:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "seed": config.get("seed"),
-            "commit": _git("rev-parse", "HEAD"),
+            "commit": commit(),
             "diff": _git("diff", "HEAD"),
             "versions": {"python": platform.python_version(), **_versions()},
             "hardware": hardware(),
@@ -89,6 +89,11 @@ class Manifest:
             seconds = self.values["seconds"].get(what, 0) + time.perf_counter() - start
             self.values["seconds"][what] = round(seconds, 2)
             self.write()
+
+
+def commit() -> str | None:
+    """The commit of the checkout that the code runs from, where it is one."""
+    return _git("rev-parse", "HEAD")
 
 
 def _versions() -> dict[str, str]:

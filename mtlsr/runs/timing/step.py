@@ -56,8 +56,8 @@ def _bare(cfg: DictConfig, name: StageName) -> float:
             total = stage.evaluate_terms(batch, everything=False).total
         optimiser.zero_grad()
         total.backward()
-        if clip:
-            torch.nn.utils.clip_grad_norm_(stage.parameters(), clip)
+        for group in optimiser.param_groups if clip else ():
+            torch.nn.utils.clip_grad_norm_(group["params"], clip)
         optimiser.step()
         schedule.step()
         average.update_parameters(stage)
