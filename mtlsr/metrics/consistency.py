@@ -12,9 +12,8 @@ def lr_psnr(sr: Output, lr: Image, protocol: Protocol) -> float:
     """PSNR in dB of the output, brought back to low resolution, against the LR image.
 
     Bringing back is the benchmark's bicubic down-scaling (`mtlsr.data.bicubic_downscale`); the
-    error is pooled over RGB and all pixels, no border cut. Infinite if the two are equal. Rounding
-    alone, of the output and of what it is brought back to, leaves about 55 dB. The measure of the
-    NTIRE challenges on the super-resolution space (Lugmayr et al., CVPR Workshops 2021).
+    error is pooled over RGB and all pixels, no border cut. Infinite if the two are equal. As in the
+    NTIRE challenge on the super-resolution space (Lugmayr et al., CVPR Workshops 2021).
 
     Args:
         sr: output, uint8, H x W x 3 or grey; floating-point levels, which are rounded here, where
