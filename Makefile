@@ -2,16 +2,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
+BENCHMARKS ?=
 ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all lint sync clean
+.PHONY: help setup train test test-all verify-metrics lint sync clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  TORCH_INDEX=<address>  install torch from another wheel index"
 	@echo "  ARGS='...'             overrides for make train, e.g. ARGS='scale=2 seed=1'"
 
@@ -25,6 +26,10 @@ test: $(VENV)/.tested ## Run the tests (a few minutes)
 
 test-all: $(VENV)/.tested ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+verify-metrics: setup ## Hold bicubic on your BENCHMARKS=<folder> against the literature
+	$(if $(BENCHMARKS),,$(error BENCHMARKS is missing: BENCHMARKS=<folder that holds Set5, Set14, B100>))
+	$(BIN)/python -m mtlsr.metrics verify "$(BENCHMARKS)"
 
 lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/ruff check .

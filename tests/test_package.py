@@ -74,6 +74,10 @@ def test_the_wheel_carries_its_configuration_and_works_elsewhere(tmp_path):
         path.relative_to(site / "mtlsr" / "conf") for path in (site / "mtlsr/conf").rglob("*.yaml")
     }
     assert found == {path for path in shipped if path.parts[0] != "local"}
+    tables = [
+        p.relative_to(ROOT) for kind in ("csv", "json") for p in ROOT.glob(f"mtlsr/**/*.{kind}")
+    ]
+    assert tables and all((site / path).is_file() for path in tables)
     script = "import mtlsr, runpy, sys; print(mtlsr.__file__); sys.argv = ['mtlsr.train', "
     script += "'--cfg', 'job', 'scale=2']; runpy.run_module('mtlsr.train', run_name='__main__')"
     shown = subprocess.run(

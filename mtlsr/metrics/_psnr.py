@@ -4,20 +4,22 @@ import math
 
 import numpy as np
 
-from mtlsr.metrics.planes import Image, Plane, Space, planes
-from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.protocol import Protocol, Space
 
 
-def psnr(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> float:
+def psnr(sr: Output, hr: Image, protocol: Protocol, space: Space | None = None) -> float:
     """Peak signal-to-noise ratio of one image, in dB; infinite for identical images.
 
         PSNR = 10 log10(peak^2 / MSE)
 
     Args:
-        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is.
+        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is. Floating-point
+            levels where the protocol's `output` is "float".
         hr: ground truth of the same size, uint8, H x W x 3 or grey.
         protocol: how the two are compared.
-        space: "y" for the Y channel, "rgb" for the MSE over all three channels.
+        space: "y" for the Y channel, "rgb" for the MSE over all three channels; None for the
+            protocol's own `space`.
 
     Raises:
         ValueError: types or shapes do not fit, or nothing is left inside the border.

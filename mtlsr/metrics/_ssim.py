@@ -1,12 +1,14 @@
 """Structural similarity."""
 
+from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from mtlsr.metrics.planes import Image, Plane, Space, planes
-from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.protocol import Protocol, Space
 
 # Values of the SSIM map at a time, in whole rows. A dozen float64 maps of this size stay in the
 # cache: about twice as fast as a 481 x 321 image at once, and the memory of a large one is bounded.
@@ -14,7 +16,22 @@ _BAND = 2**16
 _LEAST_ROWS = 32  # each band blurs window - 1 rows again, so thin ones waste work
 
 
-def ssim(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> float:
+class _Moments(NamedTuple):
+    """Of two planes, under the window, at each valid position."""
+
+    product: Plane
+    """Of the means."""
+    squares: Plane
+    """Sum of the squared means."""
+    variances: Plane
+    """Sum of the two."""
+    covariance: Plane
+
+
+_Map = Callable[[_Moments, float, float], Plane]
+
+
+def ssim(sr: Output, hr: Image, protocol: Protocol, space: Space | None = None) -> float:
     """Structural similarity of one image, at most 1.
 
                     (2 m_a m_b + C1) (2 s_ab + C2)
@@ -27,10 +44,12 @@ def ssim(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> float:
     structural similarity", IEEE Transactions on Image Processing, 2004).
 
     Args:
-        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is.
+        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is. Floating-point
+            levels where the protocol's `output` is "float".
         hr: ground truth of the same size, uint8, H x W x 3 or grey.
         protocol: how the two are compared.
-        space: "y" for the Y channel, "rgb" for the mean over the three channels.
+        space: "y" for the Y channel, "rgb" for the mean over the three channels; None for the
+            protocol's own `space`.
 
     Raises:
         ValueError: types or shapes do not fit, or the image is smaller than border and window.
@@ -44,6 +63,20 @@ def ssim_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
     Raises:
         ValueError: a side is shorter than the window.
     """
+    return _mean(_similarity, a, b, protocol)
+
+
+def contrast_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
+    """Mean of SSIM's second factor, contrast and structure: (2 s_ab + C2) / (s_a^2 + s_b^2 + C2).
+
+    Raises:
+        ValueError: a side is shorter than the window.
+    """
+    return _mean(_contrast, a, b, protocol)
+
+
+def _mean(formula: _Map, a: Plane, b: Plane, protocol: Protocol) -> float:
+    """Mean of a map over all valid positions and channels."""
     height, width = a.shape[:2]
     if min(height, width) < protocol.window:
         raise ValueError(
@@ -59,22 +92,29 @@ def ssim_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
     total = 0.0
     for top in range(0, height - around, band):
         rows = slice(top, top + band + around)
-        total += float(_ssim_map(a[rows], b[rows], kernel, c1, c2).sum())
+        total += float(formula(_moments(a[rows], b[rows], kernel), c1, c2).sum())
     return total / float((height - around) * (width - around) * channels)
 
 
-def _ssim_map(a: Plane, b: Plane, kernel: Plane, c1: float, c2: float) -> Plane:
-    """SSIM at each valid position."""
+def _moments(a: Plane, b: Plane, kernel: Plane) -> _Moments:
     mean_a, mean_b = _blur(a, kernel), _blur(b, kernel)
-    means_product = mean_a * mean_b
-    means_squared = mean_a * mean_a + mean_b * mean_b
-    # The formula needs only the sum of the two variances: four blurs instead of five.
-    variances = _blur(a * a + b * b, kernel) - means_squared
-    covariance = _blur(a * b, kernel) - means_product
+    product = mean_a * mean_b
+    squares = mean_a * mean_a + mean_b * mean_b
+    # The formulas need only the sum of the two variances: four blurs instead of five.
+    variances = _blur(a * a + b * b, kernel) - squares
+    covariance = _blur(a * b, kernel) - product
+    return _Moments(product, squares, variances, covariance)
 
-    numerator = (2 * means_product + c1) * (2 * covariance + c2)
-    denominator = (means_squared + c1) * (variances + c2)
+
+def _similarity(of: _Moments, c1: float, c2: float) -> Plane:
+    numerator = (2 * of.product + c1) * (2 * of.covariance + c2)
+    denominator = (of.squares + c1) * (of.variances + c2)
     quotient: Plane = numerator / denominator
+    return quotient
+
+
+def _contrast(of: _Moments, c1: float, c2: float) -> Plane:
+    quotient: Plane = (2 * of.covariance + c2) / (of.variances + c2)
     return quotient
 
 

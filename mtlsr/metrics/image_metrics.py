@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from mtlsr.metrics._psnr import psnr_of_planes
 from mtlsr.metrics._ssim import ssim_of_planes
-from mtlsr.metrics.planes import Image, planes
+from mtlsr.metrics.planes import Image, Output, planes
 from mtlsr.metrics.protocol import Protocol
 
 
@@ -39,7 +39,7 @@ class ImageScores:
 NAMES = tuple(field.name for field in fields(ImageScores))
 
 
-def measure(sr: Image, hr: Image, protocol: Protocol) -> ImageScores:
+def measure(sr: Output, hr: Image, protocol: Protocol) -> ImageScores:
     """PSNR and SSIM of one image, on the Y channel and on RGB.
 
     Args:
@@ -97,7 +97,7 @@ class ImageMetrics(Metric):
         self.add_state("totals", zeros, dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, sr: Image | Tensor, hr: Image | Tensor) -> None:
+    def update(self, sr: Output | Tensor, hr: Image | Tensor) -> None:
         """Measure one pair and add it.
 
         Args:

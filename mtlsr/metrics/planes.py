@@ -1,15 +1,17 @@
-"""From a pair of uint8 images to the two float64 planes that PSNR and SSIM compare."""
+"""From a pair of images to the two float64 planes that PSNR and SSIM compare."""
 
-from typing import Literal, get_args
+from typing import Any, get_args
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.protocol import Protocol, Space
 
 Image = npt.NDArray[np.uint8]
+Output = npt.NDArray[Any]
+"""uint8; or floating-point levels in 0..255 where the protocol's `output` is "float"."""
 Plane = npt.NDArray[np.float64]
-Space = Literal["y", "rgb"]
 
 # One channel from RGB: offset + (R, G, B) . weights / divisor. Whole weights make the weighted sum
 # exact, so a value depends on no order of summation, and R = G = B = v gives exactly v where the
@@ -19,6 +21,7 @@ _CHANNEL = {
     "bt601-studio": (16.0, _BT601, 255_000.0),
     "bt601-full": (0.0, _BT601, 219_000.0),
     "mean": (0.0, np.ones(3), 3.0),
+    "opencv": (0.0, _BT601, 219_000.0),  # of floating-point levels; uint8 ones see `one_channel`
 }
 
 
@@ -28,7 +31,9 @@ def luma(image: Image, protocol: Protocol) -> Plane:
         Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255        R, G, B in 0..255, Y in 16..235
 
     (ITU-R BT.601, as MATLAB's `rgb2ycbcr`). A grey image is returned as stored, 0..255, if
-    `protocol.grey` is "stored"; otherwise it is taken as R = G = B first.
+    `protocol.grey` is "stored"; otherwise it is taken as R = G = B first. Another `protocol.colour`
+    changes Y: "opencv" is 0.299 R + 0.587 G + 0.114 B rounded to whole levels, as OpenCV makes it
+    of uint8.
 
     Args:
         image: uint8, H x W x 3 or grey (H x W or H x W x 1).
@@ -40,13 +45,12 @@ def luma(image: Image, protocol: Protocol) -> Plane:
     Raises:
         ValueError: the image has another type or shape.
     """
-    image = _checked("image", image)
-    if image.ndim == 2 and protocol.grey == "stored":
-        return image.astype(np.float64)
-    return _one_channel(_as_rgb(image), protocol.colour)
+    return _luma(checked("image", image), protocol)
 
 
-def planes(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> tuple[Plane, Plane]:
+def planes(
+    sr: Output, hr: Image, protocol: Protocol, space: Space | None = None
+) -> tuple[Plane, Plane]:
     """Check a pair, cut the border and take both images to the space in which they are compared.
 
     A grey HR image scored as stored meets one channel of an RGB output, `protocol.grey_output`:
@@ -54,10 +58,12 @@ def planes(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> tupl
     grey image is R = G = B whatever the protocol says.
 
     Args:
-        sr: output, uint8, H x W x 3; also grey (H x W or H x W x 1) if `hr` is.
+        sr: output, H x W x 3; also grey (H x W or H x W x 1) if `hr` is. uint8, or, under a
+            protocol with `output` "float", levels of float32 or float64, which are clamped to
+            0..255 and not rounded.
         hr: ground truth of the same size, uint8, H x W x 3 or grey.
-        protocol: gives `border`, `grey`, `colour` and `grey_output`.
-        space: "y" for one channel, "rgb" for three.
+        protocol: gives `border`, `grey`, `colour`, `grey_output` and `output`.
+        space: "y" for one channel, "rgb" for three; None for the protocol's own.
 
     Returns:
         float64 planes of `sr` and `hr` without the border: H' x W' for "y", H' x W' x 3 for "rgb".
@@ -65,9 +71,10 @@ def planes(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> tupl
     Raises:
         ValueError: a type, shape, size or space is not allowed.
     """
+    space = protocol.space if space is None else space
     if space not in get_args(Space):
         raise ValueError(f"space is {space!r}; allowed: {', '.join(get_args(Space))}")
-    sr, hr = _checked("sr", sr), _checked("hr", hr)
+    sr, hr = output(sr, protocol), checked("hr", hr)
     if sr.shape[:2] != hr.shape[:2]:
         raise ValueError(
             f"sr is {_size(sr)} but hr is {_size(hr)}; allowed: equal sizes, with hr cropped at "
@@ -76,25 +83,54 @@ def planes(sr: Image, hr: Image, protocol: Protocol, space: Space = "y") -> tupl
     if sr.ndim < hr.ndim:
         raise ValueError("sr is grey but hr has three channels; allowed: a grey sr for a grey hr")
 
-    sr, hr = _without_border(sr, protocol.border), _without_border(hr, protocol.border)
+    sr, hr = without_border(sr, protocol.border), without_border(hr, protocol.border)
     if space == "rgb":
-        return _as_rgb(sr).astype(np.float64), _as_rgb(hr).astype(np.float64)
+        return as_rgb(sr).astype(np.float64), as_rgb(hr).astype(np.float64)
     if hr.ndim == 2 and protocol.grey == "stored" and sr.ndim == 3:
-        return _one_channel(sr, protocol.grey_output), luma(hr, protocol)
-    return luma(sr, protocol), luma(hr, protocol)
+        return one_channel(sr, protocol.grey_output), _luma(hr, protocol)
+    return _luma(sr, protocol), _luma(hr, protocol)
 
 
-def _one_channel(rgb: Image, name: str) -> Plane:
+def output(sr: Output, protocol: Protocol) -> Output:
+    """An output as the protocol takes it, grey ones as H x W: uint8, or float64 in 0..255.
+
+    Raises:
+        ValueError: another type or shape, or levels that are not finite.
+    """
+    if protocol.output == "uint8":
+        return checked("sr", sr)
+    sr = _shaped("sr", sr, (np.float32, np.float64))
+    if not np.isfinite(sr).all():
+        raise ValueError("sr holds levels that are not finite; allowed: 0 to 255")
+    return np.clip(sr.astype(np.float64), 0, 255)
+
+
+def _luma(image: Output, protocol: Protocol) -> Plane:
+    if image.ndim == 2 and protocol.grey == "stored":
+        return image.astype(np.float64)
+    return one_channel(as_rgb(image), protocol.colour)
+
+
+def one_channel(rgb: Output, name: str) -> Plane:
+    """One channel of H x W x 3 by the name of a protocol's `colour` or `grey_output`."""
+    if name == "opencv" and rgb.dtype == np.uint8:
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[..., 0].astype(np.float64)
     offset, weights, divisor = _CHANNEL[name]
     plane: Plane = offset + (rgb.astype(np.float64) @ weights) / divisor
     return plane
 
 
-def _as_rgb(image: Image) -> Image:
+def as_rgb(image: Output) -> Output:
+    """H x W x 3; a grey image is repeated."""
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
-def _without_border(image: Image, border: int) -> Image:
+def without_border(image: Output, border: int) -> Output:
+    """The image without so many pixels on each side.
+
+    Raises:
+        ValueError: nothing would be left.
+    """
     height, width = image.shape[:2]
     if min(height, width) <= 2 * border:
         raise ValueError(
@@ -104,12 +140,22 @@ def _without_border(image: Image, border: int) -> Image:
     return image[border : height - border, border : width - border]
 
 
-def _checked(name: str, image: Image) -> Image:
+def checked(name: str, image: Image) -> Image:
+    """A uint8 image, grey ones as H x W.
+
+    Raises:
+        ValueError: another type or shape; the message calls the image `name`.
+    """
+    return _shaped(name, image, (np.uint8,))
+
+
+def _shaped(name: str, image: Output, types: tuple[type, ...]) -> Output:
     """The image itself, grey ones always as H x W."""
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+    if not isinstance(image, np.ndarray) or image.dtype not in types:
         found = getattr(image, "dtype", None)
         kind = type(image).__name__ + (f" of {found}" if found is not None else "")
-        raise ValueError(f"{name} is a {kind}; allowed: a NumPy array of uint8")
+        allowed = " or ".join(each.__name__ for each in types)
+        raise ValueError(f"{name} is a {kind}; allowed: a NumPy array of {allowed}")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[..., 0]
     if image.ndim != 2 and (image.ndim != 3 or image.shape[2] != 3):
@@ -117,5 +163,5 @@ def _checked(name: str, image: Image) -> Image:
     return image
 
 
-def _size(image: Image) -> str:
+def _size(image: Output) -> str:
     return f"{image.shape[0]} x {image.shape[1]}"

@@ -13,7 +13,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torchmetrics.functional.image import peak_signal_noise_ratio as torch_psnr
 from torchmetrics.functional.image import structural_similarity_index_measure as torch_ssim
 
-from mtlsr.metrics import Protocol, psnr, ssim
+from mtlsr.data import bundled
+from mtlsr.data.images import read_image
+from mtlsr.errors import UserError
+from mtlsr.metrics import Protocol, check_comparable, psnr, ssim
 from mtlsr.metrics.planes import Plane, planes
 
 SHAPES = [(64, 80, 3), (37, 53, 3), (29, 31), (15, 15, 3), (121, 81, 3)]
@@ -67,6 +70,71 @@ def test_figures_agree_with_independent_libraries(
     shape: tuple[int, ...], protocol: Protocol, space: str, random_pair: Callable
 ) -> None:
     assert_agrees(*random_pair(shape), protocol, space)
+
+
+def noisy(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    noise = rng.normal(0, rng.uniform(0.3, 40), image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+
+
+def blurred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 3))
+
+
+def compressed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(5, 96))]
+    return cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_UNCHANGED)
+
+
+def constant(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.full_like(image, rng.integers(0, 256))
+
+
+def identical(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return image.copy()
+
+
+DEGRADED = [noisy, blurred, compressed, constant, identical]
+
+
+def crop(whole: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """A piece of a photograph, in as many channels as `shape` has."""
+    top, left = (int(rng.integers(whole.shape[axis] - shape[axis] + 1)) for axis in (0, 1))
+    piece = whole[top : top + shape[0], left : left + shape[1]]
+    if piece.ndim < len(shape):
+        return np.dstack([piece] * 3)
+    return piece if piece.ndim == len(shape) else cv2.cvtColor(piece, cv2.COLOR_RGB2GRAY)
+
+
+@pytest.mark.parametrize("channels", [(), (3,)], ids=["grey", "colour"])
+@pytest.mark.parametrize("source", ["random", "photographs"])
+def test_figures_agree_with_scikit_image_on_two_hundred_pairs(
+    source: str, channels: tuple[int, ...]
+) -> None:
+    """Fifty of each kind, from one position of SSIM's window up, sides odd and even."""
+    rng = np.random.default_rng(0)
+    files = [each.path for each in (*bundled.TRAIN, *bundled.TEST)] if source != "random" else []
+    photographs = [read_image(path, grey="keep") for path in files]
+    seen = set()
+    for number in range(50):
+        shape = (*(int(side) for side in rng.integers(15, 72, 2)), *channels)
+        hr = rng.integers(0, 256, shape, dtype=np.uint8)
+        if photographs:
+            hr = crop(photographs[number % len(photographs)], shape, rng)
+        degrade = DEGRADED[number % len(DEGRADED)]
+        sr = degrade(np.ascontiguousarray(hr), rng)
+        for protocol in PROTOCOLS:
+            for space in SPACES:
+                a, b = planes(sr, hr, protocol, space)
+                with np.errstate(divide="ignore"):
+                    expected = peak_signal_noise_ratio(b, a, data_range=255)
+                found = psnr(sr, hr, protocol, space)
+                assert found == pytest.approx(expected, abs=1e-6), (degrade, shape)
+                assert math.isinf(found) == (a == b).all()
+                expected = skimage_ssim(a, b)
+                assert ssim(sr, hr, protocol, space) == pytest.approx(expected, abs=1e-5)
+        seen.add((degrade, shape[0] % 2, shape[1] % 2))
+    assert len(seen) > 15  # of the twenty kinds of pair
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -149,6 +217,28 @@ def test_a_changed_protocol_changes_its_figures(
     changed = dataclasses.replace(protocol, **change)
     assert (psnr(*pair, changed) != psnr(*pair, protocol)) == moves_psnr
     assert (abs(ssim(*pair, changed) - ssim(*pair, protocol)) > 1e-6) == moves_ssim
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"border": 0}, {"colour": "opencv"}, {"space": "rgb"}, {"output": "float"}],
+    ids=str,
+)
+def test_a_mutated_protocol_changes_the_figure_and_is_not_ranked_with_the_others(
+    change: dict[str, object], random_pair: Callable
+) -> None:
+    protocol, (sr, hr) = PROTOCOLS[0], random_pair((64, 61, 3))
+    # An output before it is rounded, whose border is worse than the rest of it.
+    levels = np.clip(sr + np.random.default_rng(0).uniform(-0.49, 0.49, sr.shape), 0, 255)
+    levels[:2] = 255 - levels[:2]
+    rounded = np.rint(levels).astype(np.uint8)
+
+    mutated = dataclasses.replace(protocol, **change)
+    given = levels if mutated.output == "float" else rounded
+    for figure in (psnr, ssim):
+        assert abs(figure(given, hr, mutated) - figure(rounded, hr, protocol)) > 1e-5
+    with pytest.raises(UserError, match=f"cannot be ranked together.* {next(iter(change))} "):
+        check_comparable({"literature": protocol, "mutated": mutated})
 
 
 @pytest.mark.parametrize("change", [{"grey": "rgb"}, {"grey_output": "mean"}], ids=str)

@@ -1,5 +1,6 @@
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,6 +22,41 @@ def test_luma_is_float64_and_never_rounded() -> None:
     y = luma(np.full((1, 1, 3), 1, np.uint8), LITERATURE)
     assert y.dtype == np.float64
     assert y[0, 0] == pytest.approx(16 + 219 / 255, abs=1e-13)
+
+
+def test_opencvs_luma_is_opencvs() -> None:
+    protocol = dataclasses.replace(LITERATURE, colour="opencv")
+    image = np.random.default_rng(0).integers(0, 256, (64, 48, 3), dtype=np.uint8)
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    expected = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)[..., 0]
+    np.testing.assert_array_equal(luma(image, protocol), expected)
+    exact = image @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(luma(image, protocol) - exact).max() == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_output_that_was_never_rounded_is_compared_as_it_is() -> None:
+    protocol = dataclasses.replace(LITERATURE, output="float", border=0)
+    hr = np.zeros((5, 5, 3), np.uint8)
+    levels = np.full((5, 5, 3), 100.4)
+    for kind in (np.float32, np.float64):
+        sr, _ = planes(levels.astype(kind), hr, protocol, "rgb")
+        assert sr.dtype == np.float64
+        np.testing.assert_allclose(sr, 100.4, rtol=1e-7)
+    np.testing.assert_array_equal(planes(levels + 200, hr, protocol, "rgb")[0], 255)
+    np.testing.assert_array_equal(planes(levels - 200, hr, protocol, "rgb")[0], 0)
+    for colour in ("bt601-studio", "bt601-full", "opencv"):
+        changed = dataclasses.replace(protocol, colour=colour)
+        whole = planes(np.full_like(levels, 100), hr, changed)[0][0, 0]
+        expected = luma(np.full_like(hr, 100), changed)[0, 0]
+        assert whole == pytest.approx(expected, abs=1e-9)
+        assert 0.3 < planes(levels, hr, changed)[0][0, 0] - whole < 0.41
+
+
+def test_where_no_space_is_named_it_is_the_protocols() -> None:
+    rgb = Protocol.preset("rgb", 2)
+    assert planes(RGB, RGB, rgb)[0].shape == (12, 12, 3)
+    assert planes(RGB, RGB, rgb, "y")[0].shape == (12, 12)
+    assert planes(RGB, RGB, LITERATURE)[0].shape == (12, 12)
 
 
 def test_grey_is_as_stored_or_expanded() -> None:
@@ -84,6 +120,21 @@ def test_refusals_say_what_was_given_and_what_is_allowed(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         planes(sr, hr, LITERATURE)
+
+
+@pytest.mark.parametrize(
+    ("sr", "message"),
+    [
+        (RGB, r"sr is a ndarray of uint8; allowed: a NumPy array of float32 or float64"),
+        (RGB.astype(np.float16), r"sr is a ndarray of float16"),
+        (np.full(RGB.shape, np.nan), r"sr holds levels that are not finite; allowed: 0 to 255"),
+    ],
+)
+def test_a_rounded_output_does_not_pass_for_one_that_never_was(
+    sr: np.ndarray, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        planes(sr, RGB, dataclasses.replace(LITERATURE, output="float"))
 
 
 def test_an_unknown_space_is_refused() -> None:

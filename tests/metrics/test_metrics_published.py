@@ -1,6 +1,5 @@
-"""Bicubic up-scaling of the benchmark files gives the literature's figures."""
+"""The literature's table, and bicubic up-scaling, which gives its figures."""
 
-import csv
 from pathlib import Path
 
 import cv2
@@ -8,8 +7,37 @@ import numpy as np
 import pytest
 
 from mtlsr.metrics import ImageMetrics, Protocol
+from mtlsr.metrics import published as room
+from mtlsr.metrics.published import DATASETS, published
 
 resize = pytest.importorskip("mtlsr.data.resize", reason="needs the data room's bicubic resizing")
+
+
+def test_the_bundled_table_is_the_reference(shared: Path) -> None:
+    bundled = Path(room.__file__).with_name("published.csv")
+    assert bundled.read_text() == (shared / "reference" / "published.csv").read_text()
+
+
+def test_every_row_is_read_with_its_figures() -> None:
+    rows = [row for scale in (2, 3, 4) for row in published(scale)]
+    assert len(rows) == 29
+    assert {row.method for row in rows} >= {"Bicubic", "SRCNN", "VDSR", "EDSR-baseline", "IMDN"}
+    (edsr,) = (row for row in published(4) if row.method == "EDSR-baseline")
+    assert (edsr.train_set, edsr.parameters, edsr.scale) == ("DIV2K", 1518, 4)
+    assert edsr.figures["set5"] == {"psnr_y": 32.09, "ssim_y": 0.8938}
+    assert edsr.figures["urban100"] == {"psnr_y": 26.04, "ssim_y": 0.7849}
+    assert published(8) == ()
+
+
+def test_nothing_that_was_learned_is_worse_than_bicubic() -> None:
+    """A slip of a row or a column would show here."""
+    for scale in (2, 3, 4):
+        bicubic, *learned = published(scale)
+        assert (bicubic.method, bicubic.parameters, bicubic.train_set) == ("Bicubic", 0, "")
+        for row in learned:
+            for name in DATASETS:
+                for figure in ("psnr_y", "ssim_y"):
+                    assert row.figures[name][figure] > bicubic.figures[name][figure]
 
 
 def read(path: Path) -> np.ndarray:
@@ -39,14 +67,13 @@ def bicubic_figures(folder: Path, scale: int, preset: str = "literature") -> dic
 def test_bicubic_gives_the_published_figures(
     shared: Path, dataset: str, scale: int, images: int
 ) -> None:
-    lines = (shared / "reference" / "published.csv").read_text().splitlines()
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    published = next(r for r in rows if (r["method"], r["scale"]) == ("Bicubic", str(scale)))
+    (bicubic,) = (row for row in published(scale) if row.method == "Bicubic")
+    expected = bicubic.figures[dataset.lower()]
 
     measured = bicubic_figures(shared / "data" / "benchmark" / dataset, scale)
     assert measured["images"] == images
-    assert measured["psnr_y"] == pytest.approx(float(published[f"{dataset}_psnr"]), abs=0.03)
-    assert measured["ssim_y"] == pytest.approx(float(published[f"{dataset}_ssim"]), abs=0.001)
+    assert measured["psnr_y"] == pytest.approx(expected["psnr_y"], abs=0.03)
+    assert measured["ssim_y"] == pytest.approx(expected["ssim_y"], abs=0.001)
 
 
 def test_expanding_set14s_grey_file_adds_nine_hundredths_of_a_decibel(shared: Path) -> None:
