@@ -87,7 +87,7 @@ def _measured(cfg: DictConfig, compared: Comparison, processes: Processes) -> Re
         processes,
         shown,
     )
-    results = replace(results, settings=compared.settings)
+    results = replace(results, settings=compared.settings, notes=compared.notes)
     for earlier in cfg.beside:
         results = results.beside(Path(earlier))
     return results
@@ -110,7 +110,7 @@ def _publish(cfg: DictConfig, compared: Comparison, results: Results, folder: Pa
         pareto.write_costs(folder / "costs.csv", costs)
         pareto.plot(folder / "pareto.png", results, costs)
     Console().print(tables.rich_table(shown))
-    print(f"results.json, per_image.csv, tables and pictures are in {folder}.")
+    print(f"Everything is in {folder}.")
 
 
 def _first() -> bool:

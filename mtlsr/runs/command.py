@@ -20,7 +20,7 @@ from mtlsr.runs.schema import check_ranges, register
 
 PATHS = {
     "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root", "dataset.root",
-    "dataset.val_root", "folder", "init", "input", "mirror", "model",
+    "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror", "model",
     "output", "resume", "stage1",
 }  # fmt: skip
 """Keys whose values are paths: they may hold any character."""

@@ -519,17 +519,27 @@ class NetworksBenchmarkConfig:
 
 
 @dataclass
+class EvaluationBenchmarkConfig:
+    """part=evaluation: the images that are measured."""
+
+    root: str | None = None
+    """Folder of a benchmark, with HR/ and maybe LR_x4/ in it; null = the held-out photographs."""
+
+
+@dataclass
 class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, networks, balancing or memory; or all, which is the first four."""
+    """step, objective, loader, networks, balancing, memory or evaluation; or all, which is the
+    first four."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
     """Measured steps of each repeat."""
     loader: LoaderBenchmarkConfig = MISSING
     networks: NetworksBenchmarkConfig = MISSING
+    evaluation: EvaluationBenchmarkConfig = MISSING
     gigabytes: float = number(0, above=True)
     """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 

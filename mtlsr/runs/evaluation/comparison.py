@@ -27,6 +27,8 @@ class Comparison:
     measures: tuple[Measure, ...]
     settings: dict[str, Any]
     """How networks compute, where it is not the usual way."""
+    notes: tuple[str, ...]
+    """Measures that are asked for and cannot be taken here."""
 
 
 def comparison(cfg: DictConfig) -> Comparison:
@@ -39,7 +41,7 @@ def comparison(cfg: DictConfig) -> Comparison:
     methods = find_methods(cfg, settings)
     scale = common_scale(cfg.scale, methods)
     protocol = _protocol(cfg.protocol, scale)
-    measures = find_measures(cfg.metrics)
+    measures, missing = find_measures(cfg.metrics)
     sets = find_sets(cfg, scale)
     for method in methods.values():
         method.prepare(sets)
@@ -47,7 +49,7 @@ def comparison(cfg: DictConfig) -> Comparison:
         read(Path(folder), protocol, measures)
     if cfg.pareto and find_spec("matplotlib") is None:
         raise ConfigError("pareto needs the package matplotlib: pip install 'mtlsr[plots]'.")
-    return Comparison(methods, sets, protocol, measures, unusual(settings))
+    return Comparison(methods, sets, protocol, measures, unusual(settings), missing)
 
 
 def _protocol(asked: Any, scale: int) -> Protocol:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class Cost:
     latency: float | None = None
     """Milliseconds for it, from uint8 to uint8."""
 
+
+BEST, OTHER = "tab:blue", "tab:gray"
 
 TITLES = {
     "parameters": "parameters",
@@ -63,38 +66,51 @@ def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
 def plot(path: Path, results: Results, costs: Mapping[str, Cost]) -> None:
     """Draw the first measure against each cost, a row of plots for each data set.
 
-    A line joins the methods that no other beats in both; one whose cost is not known, or 0, is a
-    dashed line across.
+    A line joins the methods that no other one reaches at their cost; those of no known cost are
+    dashed lines across.
     """
     from matplotlib.figure import Figure
 
-    measure, datasets = results.measures[0], results.datasets
     shown = [name for name in TITLES if any(getattr(each, name) for each in costs.values())]
-    figure = Figure(figsize=(4.5 * max(len(shown), 1), 3.6 * len(datasets)), layout="constrained")
-    grid = figure.subplots(len(datasets), max(len(shown), 1), squeeze=False)
+    datasets = results.datasets
+    size = 4.5 * len(shown), 3.6 * len(datasets)
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(datasets), len(shown), squeeze=False)
     for row, (dataset, scores) in zip(grid, datasets.items(), strict=True):
-        quality = {name: figures[measure.name] for name, figures in scores.items()}
-        for axes, name in zip(row, shown, strict=False):
+        quality = {name: figures[results.measures[0].name] for name, figures in scores.items()}
+        for axes, name in zip(row, shown, strict=True):
+            axes.set(xscale="log", xlabel=TITLES[name], ylabel=results.measures[0].title)
+            axes.set_title(dataset)
             known = {m: getattr(each, name) for m, each in costs.items() if getattr(each, name)}
-            for method, value in quality.items():
-                if method in known:
-                    axes.plot(known[method], value, "o", color="tab:blue")
-                    axes.annotate(
-                        method, (known[method], value), (4, 4), textcoords="offset points"
-                    )
-                else:
-                    axes.axhline(value, linestyle="--", color="grey", linewidth=1)
-                    axes.annotate(
-                        method, (0, value), (4, 2), xycoords=("axes fraction", "data"),
-                        textcoords="offset points", color="grey",
-                    )  # fmt: skip
-            best = front({m: (known[m], quality[m]) for m in known}, measure.higher_is_better)
-            axes.plot([known[m] for m in best], [quality[m] for m in best], color="tab:blue")
-            axes.set(xscale="log", xlabel=TITLES[name], ylabel=measure.title, title=dataset)
-            axes.margins(0.2)
+            _points(axes, known, quality, results.measures[0].higher_is_better)
     unfinished = path.with_name(f".{path.name}.tmp")
-    figure.savefig(unfinished, format="png", dpi=150)
-    unfinished.replace(path)
+    try:
+        figure.savefig(unfinished, format="png", dpi=150)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _points(
+    axes: Any, known: Mapping[str, float], quality: Mapping[str, float], higher_is_better: bool
+) -> None:
+    """Methods of known cost as points, the others as lines across."""
+    from matplotlib.ticker import EngFormatter, NullFormatter
+
+    best = front({name: (known[name], quality[name]) for name in known}, higher_is_better)
+    axes.plot([known[name] for name in best], [quality[name] for name in best], color=BEST)
+    for name, value in quality.items():
+        aside = {"xytext": (5, 3), "textcoords": "offset points"}
+        if name in known:
+            colour = BEST if name in best else OTHER
+            axes.plot(known[name], value, "o", color=colour)
+            axes.annotate(name, (known[name], value), color=colour, **aside)
+        else:
+            axes.axhline(value, linestyle="--", linewidth=1, color=OTHER)
+            axes.annotate(name, (0, value), xycoords=("axes fraction", "data"), **aside)
+    axes.margins(0.25, 0.15)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def front(points: Mapping[str, tuple[float, float]], higher_is_better: bool = True) -> list[str]:

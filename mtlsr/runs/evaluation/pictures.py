@@ -14,7 +14,7 @@ from mtlsr.runs.evaluation.methods import BICUBIC
 from mtlsr.runs.evaluation.results import Results
 from mtlsr.runs.pictures import write_panel
 
-CROP = 72
+CROP = 96
 """Side of a crop, in pixels of the high resolution, at the most."""
 
 SHOWN = 288
@@ -55,7 +55,7 @@ def _gains(
     measure = results.measures[0]
     sign = 1 if measure.higher_is_better else -1
     figures = {
-        (row["method"], row["image"]): sign * min(row[measure.name], results.protocol.ceiling)
+        (row["method"], row["image"]): sign * measure.for_mean(row[measure.name], results.protocol)
         for row in results.images
         if row["dataset"] == dataset
     }

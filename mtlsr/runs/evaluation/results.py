@@ -48,7 +48,7 @@ class Results:
 
     def remarks(self) -> list[str]:
         """The notes, and which images were identical to HR."""
-        decibels = [each.name for each in self.measures if each.decibels]
+        decibels = [each.name for each in self.measures if each.unit == "dB"]
         found = list(self.notes)
         for (dataset, method), rows in self._groups().items():
             if count := sum(any(math.isinf(row[name]) for name in decibels) for row in rows):
@@ -105,9 +105,8 @@ class Results:
         return groups
 
     def _mean(self, measure: Measure, rows: Sequence[Mapping[str, Any]]) -> float:
-        most = self.protocol.ceiling if measure.decibels else math.inf
-        # Exactly rounded: the same for every order of the images.
-        return math.fsum(min(row[measure.name], most) for row in rows) / len(rows)
+        values = (measure.for_mean(row[measure.name], self.protocol) for row in rows)
+        return math.fsum(values) / len(rows)  # exactly rounded: the same in every order
 
 
 def read(
