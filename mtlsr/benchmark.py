@@ -5,6 +5,7 @@
     loader      samples/s, beside decoding files and bare copying; what the training step waits
     balancing   stage 2 with each method of balancing, beside the plain sum; only on demand
     memory      a loader process that reads a store of `gigabytes`; it is made, so only on demand
+    evaluation  decoding and measuring, beside the network; only on demand
     networks    every network: parameters, multiply-adds, latency, memory, receptive field
 
 Every figure stands beside its limit, measured in the same run. benchmark.json is written into the

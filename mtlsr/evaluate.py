@@ -2,23 +2,26 @@
 
     python -m mtlsr.evaluate model=<run> dataset=set5 dataset.root=<folder>
     python -m mtlsr.evaluate 'model=[<run>,<run>]' dataset=folder dataset.root=<folder> split=all
+    python -m mtlsr.evaluate 'model={ours: <run>, other: "images:<folder>"}' benchmarks=<folder>
 
-Bicubic interpolation is always measured with them. The table goes to the terminal, results.json and
-per_image.csv into `output`.
+Bicubic interpolation is always measured with them. The table goes to the terminal; into `output` go
+results.json, per_image.csv, the table as Markdown, LaTeX and CSV, and pictures. Several processes
+share the images: python -m torch.distributed.run --nproc_per_node 2 -m mtlsr.evaluate model=<run>
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
-    from rich.progress import Progress, TaskID
 
-    from mtlsr.data.pairs import EvaluationPair
-    from mtlsr.runs.results import Method, UInt8
+    from mtlsr.runs.evaluation.comparison import Comparison
+    from mtlsr.runs.evaluation.processes import Processes
+    from mtlsr.runs.evaluation.results import Results
 
 # Heavy imports stand inside the functions: --help and shell completion need none of them.
 
@@ -29,34 +32,24 @@ def run(cfg: DictConfig) -> Path:
     Raises:
         ValueError, OSError: A model, data set or image that cannot be used.
     """
-    from rich.console import Console
-    from rich.progress import Progress
+    from contextlib import suppress
 
-    from mtlsr.inference.device import find_device
-    from mtlsr.metrics.protocol import Protocol
-    from mtlsr.runs import comparison
-    from mtlsr.runs.results import bicubic, evaluate, network
-
-    device, networks = find_device(cfg.device), comparison.networks(cfg)
-    scale = comparison.common_scale(cfg, networks)
-    sets = comparison.images(cfg, scale)
-    methods = {"bicubic": bicubic(scale)} | {n: network(m, device) for n, m in networks.items()}
+    from mtlsr.runs.evaluation.comparison import comparison
+    from mtlsr.runs.evaluation.processes import joined
 
     folder = Path(cfg.folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    screen = Console(stderr=True)
     try:
-        with Progress(console=screen, disable=not screen.is_terminal) as bar:
-            task = bar.add_task("Measuring", total=len(methods) * sum(map(len, sets)))
-            counted = {n: _counted(m, bar, task) for n, m in methods.items()}
-            results = evaluate(sets, counted, Protocol.preset("literature", scale))
-        results.write(folder)
+        with joined() as processes:
+            compared = comparison(cfg)
+            results = _measured(cfg, compared, processes)
+        if _first():
+            folder.mkdir(parents=True, exist_ok=True)
+            _publish(cfg, compared, results, folder)
     except BaseException:
-        with suppress(OSError):
-            folder.rmdir()  # Hydra made it; without results it would be litter
+        if _first():
+            with suppress(OSError):
+                folder.rmdir()  # Hydra made it; without results it would be litter
         raise
-    results.print()
-    print(f"results.json and per_image.csv are in {folder}.")
     return folder
 
 
@@ -66,31 +59,74 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
-    from mtlsr.inference.device import find_device
-    from mtlsr.runs import comparison
+    from mtlsr.runs.evaluation.comparison import comparison
 
-    find_device(cfg.device)
-    comparison.images(cfg, comparison.common_scale(cfg, comparison.networks(cfg)))
+    comparison(cfg)
     if Path(cfg.output).is_file():
         raise ValueError(f"output is {cfg.output!r}, which is a file; a folder is needed.")
 
 
-def _counted(method: Method, bar: Progress, task: TaskID) -> Method:
-    """A method that tells the progress bar about each image."""
+def _measured(cfg: DictConfig, compared: Comparison, processes: Processes) -> Results:
+    from dataclasses import replace
+    from functools import partial
 
-    def counted(pair: EvaluationPair) -> UInt8:
-        enlarged = method(pair)
-        bar.advance(task)
-        return enlarged
+    from rich.console import Console
+    from rich.progress import track
 
-    return counted
+    from mtlsr.runs.evaluation.measuring import evaluate
+
+    screen = Console(stderr=True)
+    hidden = processes.rank > 0 or not screen.is_terminal
+    shown = partial(track, description="Measuring", console=screen, disable=hidden)
+    results = evaluate(
+        compared.sets,
+        compared.methods,
+        compared.protocol,
+        compared.measures,
+        cfg.batch,
+        processes,
+        shown,
+    )
+    results = replace(results, settings=compared.settings, notes=compared.notes)
+    for earlier in cfg.beside:
+        results = results.beside(Path(earlier))
+    return results
+
+
+def _publish(cfg: DictConfig, compared: Comparison, results: Results, folder: Path) -> None:
+    """Write and show everything that `cfg` asks for."""
+    from rich.console import Console
+
+    from mtlsr.runs.evaluation import pareto, pictures, tables
+
+    scale = results.protocol.scale
+    shown = tables.sheet(results, tables.literature(scale) if cfg.published else None)
+    results.write(folder)
+    tables.write_tables(folder, shown)
+    if cfg.pictures:
+        pictures.draw(results, compared.sets, compared.methods, folder / "pictures")
+    if cfg.pareto:
+        costs = {name: pareto.cost(method, scale) for name, method in compared.methods.items()}
+        pareto.write_costs(folder / "costs.csv", costs)
+        pareto.plot(folder / "pareto.png", results, costs)
+    Console().print(tables.rich_table(shown))
+    print(f"Everything is in {folder}.")
+
+
+def _first() -> bool:
+    """Whether this process writes and speaks; torchrun numbers those that it starts."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
-    execute("evaluate", run, check)
+    if _first():
+        execute("evaluate", run, check)
+    else:  # it needs no folder, and what is wrong is said once
+        sys.argv.append("hydra.run.dir=.")
+        execute("evaluate", run)
 
 
 if __name__ == "__main__":

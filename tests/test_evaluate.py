@@ -14,8 +14,9 @@ from mtlsr.data.images import write_image
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
 from mtlsr.metrics import Protocol
-from mtlsr.runs import comparison
 from mtlsr.runs.command import conf_folder, quoted
+from mtlsr.runs.evaluation.methods import common_scale, find_methods, find_settings
+from mtlsr.runs.evaluation.sets import find_sets
 from mtlsr.runs.schema import register
 from tests.conftest import Command
 
@@ -28,6 +29,11 @@ def configured(folder: Path, *overrides: str) -> DictConfig:
     given = [f"folder={folder}", f"output={folder}", *overrides]
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         return hydra.compose("evaluate", [quoted(argument, given) for argument in given])
+
+
+def names(cfg: DictConfig) -> list[str]:
+    """What the table will call the methods."""
+    return list(find_methods(cfg, find_settings(cfg)))
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +54,12 @@ def test_command_measures_a_model(
     given = [f"model={tiny_model.parent}", "dataset=set5", f"dataset.root={benchmark}", "scale=2"]
     done = command("evaluate", tmp_path, *given)
     assert (done.returncode, done.stderr) == (0, "")
+    (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert sorted(path.name for path in written) == ["per_image.csv", "results.json"]
-    folder = written[0].parent
-    assert folder.parent == tmp_path / "outputs" / "evaluate"
+    assert sorted(path.relative_to(folder).as_posix() for path in written) == [
+        "per_image.csv", "pictures/set5/best_1.png", "pictures/set5/worst_2.png", "results.json",
+        "table.csv", "table.md", "table.tex",
+    ]  # fmt: skip
 
     results = json.loads((folder / "results.json").read_text())
     assert results["protocol"] == Protocol.preset("literature", 2).hash
@@ -97,9 +105,9 @@ def test_equal_names_are_told_apart(tmp_path: Path, tiny_model: Path) -> None:
     for name in ("a/run", "b/run", "a/bicubic"):
         copytree(tiny_model, tmp_path / name / "model")
     cfg = configured(tmp_path, f"model=[{tmp_path}/a/run,{tmp_path}/b/run]")
-    assert list(comparison.networks(cfg)) == ["a/run", "b/run"]
+    assert names(cfg) == ["bicubic", "a/run", "b/run"]
     cfg = configured(tmp_path, f"model=[{tmp_path}/a/run,{tmp_path}/a/bicubic]")
-    assert list(comparison.networks(cfg)) == ["a/run", "a/bicubic"]
+    assert names(cfg) == ["bicubic", "a/run", "a/bicubic"]
 
 
 def test_bicubic_alone(tmp_path: Path, benchmark: Path) -> None:
@@ -112,7 +120,7 @@ def test_bicubic_alone(tmp_path: Path, benchmark: Path) -> None:
 def test_splits(tmp_path: Path, benchmark: Path) -> None:
     def sets(*overrides: str) -> dict[str, int]:
         cfg = configured(tmp_path, "model=bicubic", *overrides)
-        return {images.name: len(images) for images in comparison.images(cfg, 2)}
+        return {images.name: len(images) for images in find_sets(cfg, 2)}
 
     assert sets() == {"photos": 2, "photos-val": 1}
     assert sets("split=test") == {"photos": 2}
@@ -155,9 +163,7 @@ def test_models_of_two_scales(tmp_path: Path, tiny_model: Path) -> None:
     network = Upscaler.from_pretrained(tiny_model).network
     with pytest.raises(ValueError, match="one scale is needed, but a enlarges by 2, b enlarges"):
         fourfold = type("Fourfold", (), {"scale": 4})()
-        comparison.common_scale(
-            configured(tmp_path, "model=bicubic"), {"a": network, "b": fourfold}
-        )
+        common_scale(None, {"a": network, "b": fourfold})
 
 
 def test_damaged_image_leaves_no_results(tmp_path: Path, tiny_model: Path) -> None:

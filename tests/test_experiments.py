@@ -25,7 +25,7 @@ def test_a_training_that_is_there_already_is_not_done_again(tmp_path):
 
 
 def test_another_training_in_its_folder_is_never_taken_for_it(tmp_path):
-    with pytest.raises(ValueError, match="holds another training: .*seed=1"):
+    with pytest.raises(ValueError, match=r"holds another training: .*seed=1"):
         train(finished(tmp_path / "run", "seed=1", by=commit()), "seed=2", threads=1)
     with pytest.raises(ValueError, match="was trained by commit elsewhere"):
         train(finished(tmp_path / "other", "seed=1", by="elsewhere"), "seed=1", threads=1)

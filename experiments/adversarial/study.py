@@ -19,10 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from mtlsr.inference.methods.base import Method
+from mtlsr.inference.methods.interpolation import Interpolation
+from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.metrics import Protocol, psnr, texture_distance
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.networks.folder import load_model, model_folder
-from mtlsr.runs.results import Method, bicubic, network
 
 HERE = Path(__file__).parent
 PROTOCOL = Protocol.preset("literature", SCALE)
@@ -34,7 +36,7 @@ def measure(method: Method) -> list[dict[str, float | str]]:
     """Figures of every held-out photograph."""
     rows: list[dict[str, float | str]] = []
     for pair in images()["held out"]:
-        sr = method(pair)
+        (sr,) = method([pair])
         texture = texture_distance(sr, pair.hr, PROTOCOL)
         rows.append({"image": pair.name, "texture": texture, "psnr_y": psnr(sr, pair.hr, PROTOCOL)})
     return rows
@@ -76,13 +78,13 @@ def main() -> None:
         list(pool.map(stage2, [(seed, name) for seed in asked.seeds for name in VARIANTS]))
 
     torch.set_num_threads(asked.threads)
-    rows = [{"variant": "bicubic", "seed": "", **row} for row in measure(bicubic(SCALE))]
+    rows = [{"variant": "bicubic", "seed": "", **row} for row in measure(Interpolation("bicubic"))]
     values: dict[str, NDArray[np.float64]] = {}
     for variant in VARIANTS:
         found = []
         for seed in asked.seeds:
             model, _ = load_model(model_folder(runs / f"{variant}_{seed}"))
-            found.append(measure(network(model)))
+            found.append(measure(resolver(model, Settings())))
             rows += [{"variant": variant, "seed": seed, **row} for row in found[-1]]
         values[variant] = np.array([[[row[k] for k in FIGURES] for row in each] for each in found])
     write_csv(HERE / "table.csv", rows)

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from mtlsr.data.interpolation import interpolate
 from mtlsr.metrics import Protocol, measure
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.objective.balancing.table import FIXED, METHODS
-from mtlsr.runs.results import Method, bicubic
 from mtlsr.runs.terms import finished_stage, photograph_terms
 
 HERE = Path(__file__).parent
@@ -34,10 +34,12 @@ def measured(run: Path | None) -> Rows:
     """Figures of every held-out photograph: of a finished run, or of bicubic interpolation."""
     protocol = Protocol.preset("literature", SCALE)
     stage = None if run is None else finished_stage(run)
-    plain: Method = bicubic(SCALE)
     rows: Rows = []
     for pair in images()["held out"]:
-        sr = plain(pair) if stage is None else stage.enlarge(pair).numpy()
+        if stage is None:
+            sr = interpolate(pair.lr, SCALE, "bicubic")
+        else:
+            sr = stage.enlarge(pair).numpy()
         terms = {} if stage is None else photograph_terms(stage, pair)
         own = {term: terms.get(term, "") for term in TERMS}
         rows.append({"image": pair.name, **measure(sr, pair.hr, protocol).as_dict(), **own})

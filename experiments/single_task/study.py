@@ -18,9 +18,11 @@ import torch
 
 from experiments.common import SCALE, images, markdown, train, write_csv, write_table
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.inference.methods.base import Method
+from mtlsr.inference.methods.interpolation import Interpolation
+from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.metrics import Protocol, measure
 from mtlsr.networks.folder import load_model, model_folder
-from mtlsr.runs.results import Method, bicubic, network
 
 HERE = Path(__file__).parent
 STEPS = {
@@ -39,7 +41,7 @@ def measured(method: Method, sets: dict[str, list[EvaluationPair]]) -> Rows:
     """Figures of every photograph."""
     protocol = Protocol.preset("literature", SCALE)
     return [
-        {"set": name, "image": p.name, **measure(method(p), p.hr, protocol).as_dict()}
+        {"set": name, "image": p.name, **measure(method([p])[0], p.hr, protocol).as_dict()}
         for name, pairs in sets.items()
         for p in pairs
     ]
@@ -65,11 +67,11 @@ def main() -> None:
 
     torch.set_num_threads(asked.threads)
     sets = images(asked.photographs)
-    plain = measured(bicubic(SCALE), sets)
+    plain = measured(Interpolation("bicubic"), sets)
     rows: Rows = [{"network": "bicubic", **row} for row in plain]
     lines = [["bicubic", "", "", *(cell for name in sets for cell in (mean(plain, name), ""))]]
     for name in asked.networks:
-        own = measured(network(load_model(model_folder(runs / name))[0]), sets)
+        own = measured(resolver(load_model(model_folder(runs / name))[0], Settings()), sets)
         rows += [{"network": name, **row} for row in own]
         seconds = json.loads((runs / name / "manifest.json").read_text())["seconds"]["restoration"]
         cells = [cell for title in sets for cell in (mean(own, title), better(own, plain, title))]

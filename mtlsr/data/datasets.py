@@ -222,11 +222,11 @@ def _df2k(root: Root, val_root: Root, holdout: int) -> Dataset:
     return _named("df2k", layouts.df2k)(root, val_root, holdout)
 
 
-def _benchmark(name: str, *spellings: str) -> Callable[[Root, Root, int], Dataset]:
+def _benchmark(name: str) -> Callable[[Root, Root, int], Dataset]:
     """A published data set to test on."""
 
     def build(root: Root, val_root: Root, holdout: int) -> Dataset:
-        files = layouts.benchmark(_needed(name, root), *spellings)
+        files = layouts.benchmark(_needed(name, root), name)
         card = CARDS[name]
         return Dataset(name, [], [], files, card.licence, card.citation)
 
@@ -236,12 +236,7 @@ def _benchmark(name: str, *spellings: str) -> Callable[[Root, Root, int], Datase
 DATASETS: dict[str, Callable[[Root, Root, int], Dataset]] = {
     "photos": _photos,
     "folder": _folder,
-    "set5": _benchmark("set5", "Set5"),
-    "set14": _benchmark("set14", "Set14"),
-    "b100": _benchmark("b100", "B100", "BSD100", "BSDS100"),
-    "urban100": _benchmark("urban100", "Urban100"),
-    "manga109": _benchmark("manga109", "Manga109"),
-    "kodak24": _benchmark("kodak24", "Kodak24", "Kodak"),
+    **{name: _benchmark(name) for name in layouts.BENCHMARKS},
     "t91": _named("t91", layouts.plain),
     "bsds400": _named("bsds400", layouts.bsds400),
     "cid22": _named("cid22", layouts.cid22),

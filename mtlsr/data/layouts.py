@@ -14,6 +14,16 @@ Split = tuple[list[Path], list[Path]]
 BSDS_AND_SET5 = "302003"
 """An image of BSDS500's training part that is also in Set5; nothing may train on it."""
 
+BENCHMARKS = {
+    "set5": ("Set5",),
+    "set14": ("Set14",),
+    "b100": ("B100", "BSD100", "BSDS100"),
+    "urban100": ("Urban100",),
+    "manga109": ("Manga109",),
+    "kodak24": ("Kodak24", "Kodak"),
+}
+"""Data sets to test on, and what their folders are called."""
+
 
 def plain(root: Path) -> Split:
     """All images of a folder; or those in ``train``, and in ``val`` or ``valid``, where it is so.
@@ -95,10 +105,15 @@ def df2k(root: Path) -> Split:
     return [*train, *flickr2k(second)[0]], val
 
 
-def benchmark(root: Path, *names: str) -> list[Path]:
+def benchmark(root: Path, name: str | None = None) -> list[Path]:
     """The high resolution of a benchmark: in ``HR``, maybe in a folder of its name, or flat."""
-    home = _first(root, *names) or root
+    home = (name and benchmark_folder(root, name)) or root
     return find_images(_first(home, "HR") or home)
+
+
+def benchmark_folder(root: Path, name: str) -> Path | None:
+    """The folder of a benchmark below one that holds several; None where it is not there."""
+    return _first(root, *BENCHMARKS[name], name)
 
 
 def _first(root: Path, *below: str) -> Path | None:

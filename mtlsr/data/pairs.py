@@ -27,6 +27,13 @@ class EvaluationPair:
     """``(h, w, 3)``, RGB; a grey image is expanded, since networks take three channels."""
     hr: UInt8
     """``(scale*h, scale*w, 3)``, RGB; or two axes where the file is grey, and scored so."""
+    dataset: str = ""
+    """Name of the set that it is from."""
+
+    @property
+    def scale(self) -> int:
+        """How many times larger the high resolution is."""
+        return self.hr.shape[0] // self.lr.shape[0]
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class EvaluationSet:
         lr = bicubic_downscale(hr, self.scale) if given is None else self._given(Path(given), hr)
         if lr.ndim == 2:
             lr = np.repeat(lr[:, :, None], 3, axis=2)
-        return EvaluationPair(path.stem, lr, hr)
+        return EvaluationPair(path.stem, lr, hr, self.name)
 
     def _given(self, path: Path, hr: UInt8) -> UInt8:
         lr = read_image(path)

@@ -13,6 +13,7 @@ Two forms of one definition stand here: on uint8 images, bit for bit; and on tor
 differentiable, for networks and losses.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -199,13 +200,25 @@ def _check_scale(scale: int) -> None:
 # ---- any size, float ---------------------------------------------------------------------------
 
 
+def _kernel(x: Any) -> Any:
+    """h(x), for arrays and for tensors."""
+    x = abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return (x <= 1) * near + ((x > 1) & (x < 2)) * far
+
+
 @lru_cache(maxsize=64)
-def resampling_matrix(size_in: int, size_out: int) -> NDArray[np.float64]:
-    """The one-dimensional bicubic operator from ``size_in`` to ``size_out`` pixels.
+def resampling_matrix(
+    size_in: int, size_out: int, kernel: Callable[[Any], Any] = _kernel, reach: int = 2
+) -> NDArray[np.float64]:
+    """The one-dimensional operator, bicubic by default, from ``size_in`` to ``size_out`` pixels.
 
     Args:
         size_in: length of the signal, at least 1.
         size_out: length wanted, at least 1; any ratio, whole or not.
+        kernel: h(x) of distances in pixels.
+        reach: distance from which on it is 0.
 
     Returns:
         float64 ``(size_out, size_in)``, read-only; each row adds up to one.
@@ -218,9 +231,9 @@ def resampling_matrix(size_in: int, size_out: int) -> NDArray[np.float64]:
     ratio = size_in / size_out
     stretch = max(ratio, 1.0)
     centres = (np.arange(size_out) + 0.5) * ratio - 0.5
-    reach = int(np.ceil(2 * stretch))
-    taps = np.floor(centres).astype(int)[:, None] + np.arange(1 - reach, reach + 1)
-    weights = _kernel((taps - centres[:, None]) / stretch)
+    furthest = int(np.ceil(reach * stretch))
+    taps = np.floor(centres).astype(int)[:, None] + np.arange(1 - furthest, furthest + 1)
+    weights = kernel((taps - centres[:, None]) / stretch)
     weights /= weights.sum(axis=1, keepdims=True)
 
     matrix = np.zeros((size_out, size_in))
@@ -228,14 +241,6 @@ def resampling_matrix(size_in: int, size_out: int) -> NDArray[np.float64]:
     np.add.at(matrix, (rows, taps.clip(0, size_in - 1)), weights)
     matrix.flags.writeable = False  # every caller shares it
     return matrix
-
-
-def _kernel(x: Any) -> Any:
-    """h(x), for arrays and for tensors."""
-    x = abs(x)
-    near = (1.5 * x - 2.5) * x * x + 1
-    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return (x <= 1) * near + ((x > 1) & (x < 2)) * far
 
 
 # ---- torch, differentiable ---------------------------------------------------------------------

@@ -16,16 +16,19 @@ from rich.console import Console
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.inspection.screening import listed
+from mtlsr.inference.methods.interpolation import Interpolation
+from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, hardware, losses, photographs, pictures
 from mtlsr.runs.command import Interrupted
+from mtlsr.runs.evaluation.measuring import evaluate
+from mtlsr.runs.evaluation.tables import rich_table, sheet
 from mtlsr.runs.files import write_json
 from mtlsr.runs.fit import checkpoint, module_state
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
-from mtlsr.runs.results import bicubic, evaluate, network
 from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
@@ -209,7 +212,7 @@ def publish(
     sets = photographs.held_out(cfg, files)
     if not sets:
         return
-    methods = {"bicubic": bicubic(cfg.scale), "mtlsr": network(model, device)}
+    methods = {"bicubic": Interpolation("bicubic"), "mtlsr": resolver(model, Settings(device))}
     results = evaluate(sets, methods, Protocol.preset("literature", cfg.scale))
     results.write(folder)
     write_json(folder / "terms.json", held_out_terms(stage, sets))
@@ -223,7 +226,7 @@ def publish(
             pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
         rows.append((stem, versions))
     log_panels(loggers, rows)
-    results.print()
+    Console().print(rich_table(sheet(results)))
 
 
 @rank_zero_only

@@ -1,6 +1,6 @@
 """Pictures for people: LR | bicubic | ours | HR, and what both networks make of a photograph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,16 +60,38 @@ def insights(
     }
 
 
-def write_panel(path: Path, pictures: dict[str, UInt8]) -> None:
-    """Write pictures of one size side by side, each with its name above it."""
-    height, width = next(iter(pictures.values())).shape[:2]
-    sheet = Image.new("RGB", (width * len(pictures), height + CAPTION), "white")
+def write_panel(
+    path: Path, pictures: Mapping[str, UInt8], below: Mapping[str, str] | None = None
+) -> None:
+    """Write pictures of one height side by side, each with its name above it.
+
+    Args:
+        path: The file; its folder is made.
+        pictures: uint8 (H, W, 3), by name.
+        below: What stands below some of them, by name; None leaves no room for it.
+    """
+    height = next(iter(pictures.values())).shape[0]
+    width = sum(picture.shape[1] for picture in pictures.values())
+    rows = CAPTION * (1 if below is None else 2)
+    sheet = Image.new("RGB", (width, height + rows), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, (name, picture) in enumerate(pictures.items()):
-        draw.text((column * width + 6, 3), name, fill="black", font=ImageFont.load_default(14))
-        sheet.paste(Image.fromarray(picture), (column * width, CAPTION))
+    left = 0
+    for name, picture in pictures.items():
+        _write(draw, name, left, 3, picture.shape[1])
+        _write(draw, (below or {}).get(name, ""), left, CAPTION + height + 3, picture.shape[1])
+        sheet.paste(Image.fromarray(picture), (left, CAPTION))
+        left += picture.shape[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, np.asarray(sheet))
+
+
+def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int) -> None:
+    """Write a line that is as wide as its picture at the most; the end of a name says most."""
+    font = ImageFont.load_default(14)
+    kept = text
+    while kept and draw.textlength(kept, font) > width - 12:
+        kept = f"…{kept.lstrip('…')[1:]}" if len(kept) > 1 else ""
+    draw.text((left + 6, top), kept, fill="black", font=font)
 
 
 def _bars(vector: Tensor, names: Sequence[str], height: int, width: int) -> UInt8:

@@ -410,16 +410,41 @@ class TrainConfig:
 @dataclass
 class EvaluateConfig:
     model: Any = MISSING
-    """Run folder, model folder or bicubic; or a list of them."""
+    """Run folder, model folder, a kernel, images:<folder>, onnx:<file>, spandrel:<file>; a list of
+    them; or a mapping that names them."""
     dataset: DatasetConfig = MISSING
+    datasets: Any = None
+    """Several in place of `dataset`: names, or mappings of name, root ..."""
+    benchmarks: str | None = None
+    """Folder of benchmarks: of those in `datasets`, else of every one that it holds."""
     split: str = MISSING
     """test, val, held_out (both, as training measures them) or all (every image)."""
     scale: int | None = number(2, 16)
     """Enlargement; null = the model's."""
+    protocol: Any = MISSING
+    """A preset of mtlsr/metrics/protocol.py, or {preset: <name>, border: 0} and so on."""
+    metrics: list[str] = MISSING
+    """What is measured; the first one ranks pictures and is what is plotted."""
+    batch: int = number(1)
+    """Images of equal size that a network sees at a time, at the most."""
+    self_ensemble: bool = MISSING
+    """Whether networks see an image turned and mirrored eight times, and the mean counts."""
+    tile: Any = None
+    """Side of tiles in low-resolution pixels, auto, or null: the whole image."""
     device: str = MISSING
     """auto, cpu, cuda ..."""
+    precision: str = MISSING
+    """float32, bfloat16 or auto (bfloat16 on a GPU that computes in it)."""
+    beside: list[str] = MISSING
+    """Folders of earlier results to rank with these, of the same protocol and images."""
+    published: bool = MISSING
+    """Whether the literature's figures are shown beside."""
+    pictures: bool = MISSING
+    """Whether the worst, the median and the best image of each data set are drawn."""
+    pareto: bool = MISSING
+    """Whether quality is plotted against parameters, multiply-adds and latency."""
     output: str = MISSING
-    """Folder that receives results.json and per_image.csv."""
+    """Folder that receives everything."""
     folder: str = MISSING
     """`output`, and in a sweep the job's folder in it."""
 
@@ -496,17 +521,27 @@ class NetworksBenchmarkConfig:
 
 
 @dataclass
+class EvaluationBenchmarkConfig:
+    """part=evaluation: the images that are measured."""
+
+    root: str | None = None
+    """Folder of a benchmark, with HR/ and maybe LR_x4/ in it; null = the held-out photographs."""
+
+
+@dataclass
 class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, networks, balancing or memory; or all, which is the first four."""
+    """step, objective, loader, networks, balancing, memory or evaluation; or all, which is the
+    first four."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
     """Measured steps of each repeat."""
     loader: LoaderBenchmarkConfig = MISSING
     networks: NetworksBenchmarkConfig = MISSING
+    evaluation: EvaluationBenchmarkConfig = MISSING
     gigabytes: float = number(0, above=True)
     """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 

@@ -11,8 +11,8 @@ from PIL import Image
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
+from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.inference.upscaler import Upscaler
-from mtlsr.runs.results import network
 
 PROFILE = b"a colour profile"
 
@@ -53,7 +53,8 @@ def test_array_is_enlarged_as_evaluation_does(upscaler: Upscaler, size: tuple[in
     assert enlarged.shape == (2 * size[0], 2 * size[1], 3)
     np.testing.assert_array_equal(image, kept)
     pair = EvaluationPair("", image, enlarged)
-    np.testing.assert_array_equal(enlarged, network(upscaler.network)(pair))
+    (evaluated,) = resolver(upscaler.network, Settings())([pair])
+    np.testing.assert_array_equal(enlarged, evaluated)
     assert not np.array_equal(enlarged, bicubic_upscale(image, 2))
 
 

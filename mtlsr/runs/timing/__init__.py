@@ -13,6 +13,7 @@ from rich.table import Table
 from mtlsr.runs.timing.balancing import balancing
 from mtlsr.runs.timing.common import Figure as Figure
 from mtlsr.runs.timing.common import stage_of as stage_of
+from mtlsr.runs.timing.evaluation import evaluation
 from mtlsr.runs.timing.loader import loader
 from mtlsr.runs.timing.memory import memory
 from mtlsr.runs.timing.networks import networks
@@ -27,9 +28,10 @@ PARTS: dict[str, Callable[[DictConfig, Path], dict[str, Figure]]] = {
     "balancing": balancing,
     "memory": memory,
     "networks": networks,
+    "evaluation": evaluation,
 }
-ON_DEMAND = ("balancing", "memory")
-"""Parts that `part=all` leaves out: they take long."""
+ON_DEMAND = ("balancing", "memory", "evaluation")
+"""Parts that `part=all` leaves out: they take long, or are not about training."""
 
 
 def tables(figures: dict[str, dict[str, Figure]]) -> list[Table]:

@@ -1,0 +1,1 @@
+"""What models are worth: figures, tables, pictures and plots of an evaluation."""
