@@ -100,7 +100,7 @@ def test_measures_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ValueError, match="'psnr' is unknown; known are psnr_y"):
         find_measures(["psnr_y", "psnr"])
     for asked in ([], ["psnr_y", "psnr_y"]):
-        with pytest.raises(ConfigError, match="each of psnr_y, .* at most once"):
+        with pytest.raises(ConfigError, match="at most once"):
             find_measures(asked)
 
 
