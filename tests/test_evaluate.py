@@ -194,7 +194,7 @@ def test_published_bicubic_figures_of_set5(tmp_path: Path) -> None:
     assert scores["ssim_y"] == pytest.approx(0.8111, abs=5e-5)
 
 
-# ---- several methods and data sets -----------------------------------------------------------------
+# ---- several methods and data sets ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def test_other_precision_is_said(tmp_path: Path, tiny_model: Path, benchmark: Pa
     assert "precision bfloat16" in (folder / "table.md").read_text().splitlines()[0]
 
 
-# ---- what goes wrong -------------------------------------------------------------------------------
+# ---- what goes wrong -----------------------------------------------------------------------------
 
 
 def broken(folder: Path, kind: str) -> Path:
