@@ -111,6 +111,14 @@ def test_a_loader_process_reads_a_store_without_keeping_it(compose):
     assert not (folder / "scratch").exists()
 
 
+def test_an_evaluation_is_measured_beside_the_network(compose):
+    folder = run(compose("benchmark", "part=evaluation", "scale=2", *SHORT))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert set(figures) == {"work", "cores", "waiting"}
+    assert figures["work"]["value"] > 0
+    assert figures["work"]["limit"] == figures["cores"]["limit"] > 0
+
+
 def test_methods_of_balancing_are_measured_beside_the_plain_sum(compose, monkeypatch):
     every = variants()
     assert {"fixed", "upgrad", "upgrad_cheap", "dwa"} <= set(every)

@@ -1,0 +1,125 @@
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtlsr.metrics import Protocol
+from mtlsr.runs.evaluation.measures import STANDARD, find_measures
+from mtlsr.runs.evaluation.results import Results
+from mtlsr.runs.schema import ConfigError
+
+PROTOCOL = Protocol.preset("literature", 4)
+PSNR, SSIM = STANDARD[:2]
+
+
+def results(figures: dict[tuple[str, str, str], tuple[float, float]], **more: Any) -> Results:
+    """(Data set, image, method) -> PSNR and SSIM."""
+    rows = [
+        {"dataset": d, "image": i, "method": m, "psnr_y": psnr, "ssim_y": ssim}
+        for (d, i, m), (psnr, ssim) in figures.items()
+    ]
+    return Results(PROTOCOL, (PSNR, SSIM), rows, **more)
+
+
+PLAIN = {
+    ("set5", "baby", "bicubic"): (30.0, 0.8), ("set5", "baby", "ours"): (32.0, 0.9),
+    ("set5", "bird", "bicubic"): (28.0, 0.7), ("set5", "bird", "ours"): (math.inf, 1.0),
+}  # fmt: skip
+
+
+def test_means_are_over_images_and_infinite_figures_count_as_the_ceiling() -> None:
+    assert results(PLAIN).datasets == {
+        "set5": {
+            "bicubic": {"psnr_y": 29.0, "ssim_y": 0.75, "images": 2},
+            "ours": {"psnr_y": (32 + PROTOCOL.ceiling) / 2, "ssim_y": 0.95, "images": 2},
+        }
+    }
+
+
+def test_identical_images_are_said() -> None:
+    assert results(PLAIN, notes=("A note.",)).remarks() == [
+        "A note.",
+        "ours equals HR in 1 of 2 images of set5: an infinite PSNR, which counts as 100 dB in the "
+        "mean.",
+    ]
+
+
+def test_what_is_written_can_be_put_beside_others(tmp_path: Path) -> None:
+    first = results(PLAIN, settings={"precision": "bfloat16"})
+    folder = tmp_path / "first"
+    folder.mkdir()
+    first.write(folder)
+    written = json.loads((folder / "results.json").read_text())
+    assert written["protocol"] == PROTOCOL.hash
+    assert written["settings"] == {"precision": "bfloat16"}
+    with (folder / "per_image.csv").open(newline="") as file:
+        assert [row["psnr_y"] for row in csv.DictReader(file)] == ["30.0", "32.0", "28.0", "inf"]
+
+    both = results(PLAIN).beside(folder)
+    methods = both.datasets["set5"]
+    assert list(methods) == ["bicubic", "ours", "first/ours"]
+    assert methods["first/ours"] == methods["ours"] == first.datasets["set5"]["ours"]
+    assert "first was measured with precision bfloat16." in both.remarks()
+    assert [row["image"] for row in both.images] == ["baby"] * 3 + ["bird"] * 3
+
+
+def test_figures_of_another_protocol_are_not_ranked_with_these(tmp_path: Path) -> None:
+    results(PLAIN).write(tmp_path)
+    for changes in ({"border": 0}, {"colour": "bt601-full"}, {"grey": "rgb"}):
+        other = replace(results(PLAIN), protocol=replace(PROTOCOL, **changes))
+        said = f"under protocol {PROTOCOL.hash}, and this is {other.protocol.hash}: figures of diff"
+        with pytest.raises(ConfigError, match=said):
+            other.beside(tmp_path)
+
+
+def test_means_over_other_images_are_not_ranked_with_these(tmp_path: Path) -> None:
+    results(PLAIN).write(tmp_path)
+    fewer = {key: value for key, value in PLAIN.items() if key[1] == "baby"}
+    for other in (fewer, PLAIN | {("set14", "zebra", "bicubic"): (27.0, 0.7)}):
+        with pytest.raises(ConfigError, match="measured on other images of set"):
+            results(other).beside(tmp_path)
+
+
+def test_results_without_a_measure_and_folders_without_results_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="which holds no results"):
+        results(PLAIN).beside(tmp_path)
+    results(PLAIN).write(tmp_path)
+    more = Results(PROTOCOL, STANDARD, [])
+    with pytest.raises(ConfigError, match="lacks psnr_rgb, ssim_rgb"):
+        more.beside(tmp_path)
+    (tmp_path / "results.json").write_text("[]")
+    with pytest.raises(ConfigError, match="which holds no results"):
+        results(PLAIN).beside(tmp_path)
+
+
+def test_measures_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ValueError, match="'psnr' is unknown; known are psnr_y"):
+        find_measures(["psnr_y", "psnr"])
+    for asked in ([], ["psnr_y", "psnr_y"]):
+        with pytest.raises(ConfigError, match="at most once"):
+            find_measures(asked)
+
+
+def test_a_measure_that_lacks_its_package_is_named_and_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from mtlsr.errors import UserError
+    from mtlsr.runs.evaluation import measures as room
+
+    whole = room.measures
+
+    def without_ssim(names: list[str]) -> Any:
+        if "ssim_y" in names:
+            raise UserError("ssim_y needs the package nowhere.")
+        return whole(names)
+
+    monkeypatch.setattr(room, "measures", without_ssim)
+    found, missing = find_measures(["psnr_y", "ssim_y"])
+    assert [each.name for each in found] == ["psnr_y"]
+    assert missing == ("ssim_y is not measured: ssim_y needs the package nowhere.",)
+    with pytest.raises(ConfigError, match="of which none can be measured"):
+        find_measures(["ssim_y"])
