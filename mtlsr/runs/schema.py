@@ -435,8 +435,6 @@ class EvaluateConfig:
     """float32, bfloat16 or auto (bfloat16 on a GPU that computes in it)."""
     beside: list[str] = MISSING
     """Folders of earlier results to rank with these, of the same protocol and images."""
-    published: bool = MISSING
-    """Whether the literature's figures are shown beside."""
     pictures: bool = MISSING
     """Whether the worst, the median and the best image of each data set are drawn."""
     pareto: bool = MISSING
