@@ -19,9 +19,9 @@ from mtlsr.errors import UserError
 from mtlsr.runs.schema import check_ranges, register
 
 PATHS = {
-    "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root", "dataset.root",
-    "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror", "model",
-    "output", "resume", "stage1",
+    "a", "b", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
+    "dataset.root", "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror",
+    "model", "output", "results", "resume", "stage1",
 }  # fmt: skip
 """Keys whose values are paths: they may hold any character."""
 
@@ -88,7 +88,7 @@ def quoted(argument: str, arguments: list[str]) -> str:
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
     sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
-    listed = key == "model" and re.fullmatch(r"\[.*\]|\{.*\}", value)
+    listed = key in ("model", "results") and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like

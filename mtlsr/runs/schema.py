@@ -450,6 +450,27 @@ class EvaluateConfig:
 
 
 @dataclass
+class CompareConfig:
+    a: str | None = None
+    """Results folder."""
+    b: str | None = None
+    """The one that it is compared with."""
+    results: Any = None
+    """Instead of `a` and `b`: one results folder, a list, or a mapping that names them."""
+    methods: list[str] | None = None
+    """By the names that results have, or <folder>:<name>; null = all of one folder, of several all
+    but interpolation."""
+    baseline: str | None = None
+    """A method that all others are compared with; null = each with each."""
+    datasets: list[str] | None = None
+    """Null = all that every method was measured on."""
+    metrics: list[str] = MISSING
+    """Names as in per_image.csv."""
+    output: str | None = None
+    """Folder that receives comparison.md, comparison.csv and differences.csv; null = no files."""
+
+
+@dataclass
 class PredictConfig:
     model: str = MISSING
     """Run folder or model folder."""
@@ -549,6 +570,7 @@ class BenchmarkConfig(TrainConfig):
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
     "predict": PredictConfig,
     "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
