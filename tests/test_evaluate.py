@@ -274,7 +274,7 @@ def test_what_is_left_can_be_put_beside_and_other_protocols_cannot(
     assert list(found) == ["bicubic", "lanczos", "mtlsr"]
     for options in ("{border: 0}", "{preset: literature, colour: bt601-full}", "rgb-grey"):
         cfg = configured(tmp_path / "third", "model=lanczos", beside, f"protocol={options}", *data)
-        with pytest.raises(ConfigError, match="figures of different protocols are not ranked toge"):
+        with pytest.raises(UserError, match="cannot be ranked together: their protocols"):
             evaluate.check(cfg)
     assert not (tmp_path / "third").exists()
 

@@ -1,24 +1,25 @@
 """Does the adversarial term bring texture back? Train without and with it, over seeds, paired.
 
-    python -m experiments.adversarial.study [--jobs 2] [--seeds 0 1 2] [--steps 3500]
-        [--runs <folder>]
+    python -m experiments.adversarial.study [--photographs <folder>] [--jobs 2] [--seeds 0 1 2]
+        [--steps 3500] [--runs <folder>]
 
-Each seed trains stage 1 once; both variants of stage 2 start from it and see the same samples. The
-table is written into README.md beside this file, between its two markers, and every photograph's
-figures as table.csv.
+Each seed trains stage 1 once; both variants of stage 2 start from it and see the same samples. They
+are measured on the photographs that `dataset=photos` holds out, and on `--photographs`. The tables
+are written into README.md beside this file, every photograph's figures into table.csv.
 """
 
 import argparse
 import csv
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver
@@ -29,13 +30,12 @@ from mtlsr.networks.folder import load_model, model_folder
 HERE = Path(__file__).parent
 PROTOCOL = Protocol.preset("literature", SCALE)
 VARIANTS = {"without": [], "with": ["loss=adversarial"]}
-FIGURES = ("texture", "psnr_y")
 
 
-def measure(method: Method) -> list[dict[str, float | str]]:
-    """Figures of every held-out photograph."""
+def measure(method: Method, pairs: Sequence[EvaluationPair]) -> list[dict[str, float | str]]:
+    """Figures of every photograph."""
     rows: list[dict[str, float | str]] = []
-    for pair in images()["held out"]:
+    for pair in pairs:
         (sr,) = method([pair])
         texture = texture_distance(sr, pair.hr, PROTOCOL)
         rows.append({"image": pair.name, "texture": texture, "psnr_y": psnr(sr, pair.hr, PROTOCOL)})
@@ -55,6 +55,7 @@ def ranked_rightly(folder: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photographs", type=Path, help="images to measure on, too")
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -78,35 +79,45 @@ def main() -> None:
         list(pool.map(stage2, [(seed, name) for seed in asked.seeds for name in VARIANTS]))
 
     torch.set_num_threads(asked.threads)
-    rows = [{"variant": "bicubic", "seed": "", **row} for row in measure(Interpolation("bicubic"))]
-    values: dict[str, NDArray[np.float64]] = {}
+    shares = [ranked_rightly(runs / f"with_{seed}") for seed in asked.seeds]
+    said = ", ".join(f"{share:.2f}" for share in shares)
+    methods: dict[tuple[str, int | str], Method] = {("bicubic", ""): Interpolation("bicubic")}
     for variant in VARIANTS:
-        found = []
         for seed in asked.seeds:
             model, _ = load_model(model_folder(runs / f"{variant}_{seed}"))
-            found.append(measure(resolver(model, Settings())))
-            rows += [{"variant": variant, "seed": seed, **row} for row in found[-1]]
-        values[variant] = np.array([[[row[k] for k in FIGURES] for row in each] for each in found])
-    write_csv(HERE / "table.csv", rows)
-
-    plain = [
-        statistics.mean(float(r[k]) for r in rows if r["variant"] == "bicubic") for k in FIGURES
+            methods[variant, seed] = resolver(model, Settings())
+    rows = [
+        {"set": name, "variant": variant, "seed": seed, **row}
+        for name, pairs in images(asked.photographs).items()
+        for (variant, seed), method in methods.items()
+        for row in measure(method, pairs)
     ]
-    lines = [["bicubic", f"{plain[0]:.3f}", f"{plain[1]:.2f}", ""]]
-    for variant, value in values.items():
-        seeds = value.mean(axis=1)
-        spread = seeds.std(axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(FIGURES))
-        (texture, score), (noise, deviation) = seeds.mean(axis=0), spread
-        lines.append(
-            [variant, f"{texture:.3f} ± {noise:.3f}", f"{score:.2f} ± {deviation:.2f}", ""]
-        )
-    shares = [ranked_rightly(runs / f"with_{seed}") for seed in asked.seeds]
-    lines[-1][-1] = ", ".join(f"{share:.2f}" for share in shares)
-    differences = values["with"] - values["without"]
-    intervals = [str(paired_interval(differences[..., k])) for k in range(len(FIGURES))]
-    lines.append(["difference, 95 % interval", *intervals, ""])
+    write_csv(HERE / "table.csv", rows)
+    for name in dict.fromkeys(row["set"] for row in rows):
+        own = [row for row in rows if row["set"] == name]
+        write_table(HERE / "README.md", table(own, asked.seeds, said), str(name))
+
+
+def table(rows: list[dict[str, float | str]], seeds: Sequence[int], shares: str) -> str:
+    """A line for bicubic, for each variant, and for their difference."""
+
+    def values(variant: str, name: str, seed: int | str) -> list[float]:
+        found = [r for r in rows if r["variant"] == variant and r["seed"] == seed]
+        return [float(row[name]) for row in found]
+
+    lines = [["bicubic"], *([variant] for variant in VARIANTS), ["difference, 95 % interval"]]
+    for name, digits in (("texture", 3), ("psnr_y", 2)):
+        both = {v: np.array([values(v, name, seed) for seed in seeds]) for v in VARIANTS}
+        lines[0].append(f"{statistics.mean(values('bicubic', name, '')):.{digits}f}")
+        for line, value in zip(lines[1:-1], both.values(), strict=True):
+            means = value.mean(axis=1)
+            spread = means.std(ddof=1) if len(seeds) > 1 else 0.0
+            line.append(f"{means.mean():.{digits}f} ± {spread:.{digits}f}")
+        lines[-1].append(str(paired_interval(both["with"] - both["without"])))
+    for line in lines:
+        line.append(shares if line[0] == "with" else "")
     titles = ["variant", "texture distance", "PSNR-Y, dB", "ranked rightly, by seed"]
-    write_table(HERE / "README.md", markdown(titles, lines))
+    return markdown(titles, lines)
 
 
 if __name__ == "__main__":

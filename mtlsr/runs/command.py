@@ -88,7 +88,7 @@ def quoted(argument: str, arguments: list[str]) -> str:
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
     sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
-    listed = key in ("model", "results") and re.fullmatch(r"\[.*\]|\{.*\}", value)
+    listed = key in ("benchmarks", "model", "results") and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like

@@ -66,7 +66,7 @@ def test_batch_normalisation_survives_a_stop_too(compose):
 
 
 def test_moving_averages_survive_a_stop_too(compose):
-    averaged = ["loss.realism.average=0.9", *LONGER]
+    averaged = ["loss.realism.average=0.9", "loss.realism.start=0", *LONGER]
     straight = run(compose("train", *averaged, folder="straight"))
     cfg = compose("train", *averaged, folder="stopped")
     with interrupted_at("restoration", 7), pytest.raises(Interrupted):

@@ -21,7 +21,7 @@ def pair(tmp_path_factory):
 def test_two_ranks_stay_equal_and_do_what_one_would_do(pair, variant):
     first, second = (found["weights"][str(variant)] for found in pair)
     alone = train(*variant, batches())
-    start = dict(stage().named_parameters())
+    start = dict(stage().double().named_parameters())
     assert first.keys() == alone.keys()
     near = 2e-4 if variant[0] == "nash_mtl" else 2e-6  # its solver stops early
     for name, value in first.items():
@@ -36,5 +36,5 @@ def test_two_ranks_see_the_gradients_of_the_whole_batch(pair):
     first, second = (found["seen"] for found in pair)
     assert first == second
     assert first == pytest.approx(
-        diagnose(stage().evaluate_terms(batches()[0]), TERMS), rel=1e-3, abs=1e-4
+        diagnose(stage().double().evaluate_terms(batches()[0]), TERMS), rel=1e-3, abs=1e-4
     )

@@ -1,4 +1,7 @@
-"""What each of two processes does in test_ranks.py: train with every method, under DDP."""
+"""What each of two processes does in test_two_ranks.py: train with every method, under DDP.
+
+In double precision: in single, rounding moves a unit across the kink of its ReLU now and then.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,7 +37,7 @@ def train(name: str, options: dict[str, str], batches: Iterable[Batch]) -> dict[
     """Train from θ = θ*, alone or together with the other process."""
     if name == "dwa":
         options = options | {"interval": 1}
-    module = stage(build_balancer(name, TERMS, **options))
+    module = stage(build_balancer(name, TERMS, **options)).double()
     step: nn.Module = Step(module)
     if distributed.is_initialized():
         step = DistributedDataParallel(step, find_unused_parameters=True)
@@ -57,7 +60,12 @@ def share(images: Batch, rank: int) -> Batch:
 
 
 def batches() -> list[Batch]:
-    return [batch(number, count=4) for number in range(STEPS)]
+    found = []
+    for number in range(STEPS):
+        x = batch(number, count=4)
+        images = (x.lr, x.lr_clean, x.hr, x.degradation)
+        found.append(Batch(*(image.double() for image in images)))
+    return found
 
 
 def work(rank: int, folder: Path) -> None:
@@ -68,6 +76,6 @@ def work(rank: int, folder: Path) -> None:
     )
     own = [share(images, rank) for images in batches()]
     found = {str(variant): train(*variant, own) for variant in VARIANTS}
-    seen = diagnose(stage().evaluate_terms(own[0]), TERMS)
+    seen = diagnose(stage().double().evaluate_terms(own[0]), TERMS)
     torch.save({"weights": found, "seen": seen}, folder / f"{rank}.pt")
     distributed.destroy_process_group()
