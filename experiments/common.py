@@ -26,7 +26,8 @@ def train(folder: Path, *overrides: str, threads: int) -> None:
     given += [f"trainer.threads={threads}", *overrides]
     manifest = folder / "manifest.json"
     if manifest.exists() and (found := json.loads(manifest.read_text()))["status"] == "done":
-        if found["command"][1:] != given:
+        # The command line puts paths into quotes.
+        if [argument.replace("'", "") for argument in found["command"][1:]] != given:
             raise ValueError(f"{folder} holds another training: {' '.join(found['command'])}.")
         if found["commit"] != commit():
             raise ValueError(f"{folder} was trained by commit {found['commit']}; delete it first.")

@@ -18,9 +18,9 @@ def finished(folder, *overrides, by=None):
 
 
 def test_a_training_that_is_there_already_is_not_done_again(tmp_path):
-    folder = finished(tmp_path / "run", "seed=1", by=commit())
+    folder = finished(tmp_path / "run", "seed=1", "stage1='a/b'", by=commit())
     before = sorted(tmp_path.rglob("*"))
-    train(folder, "seed=1", threads=1)
+    train(folder, "seed=1", "stage1=a/b", threads=1)
     assert sorted(tmp_path.rglob("*")) == before
 
 
