@@ -487,6 +487,16 @@ class PredictConfig:
 
 
 @dataclass
+class ExportConfig:
+    model: str = MISSING
+    """Run folder or model folder."""
+    output: str = MISSING
+    """File, or folder for safetensors."""
+    format: str = MISSING
+    """onnx or safetensors."""
+
+
+@dataclass
 class PrepareConfig:
     dataset: DatasetConfig = MISSING
     degradation: GeneratorConfig = MISSING
@@ -572,6 +582,7 @@ SCHEMAS: dict[str, type] = {
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
     "predict": PredictConfig,
+    "export": ExportConfig,
     "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
 }
