@@ -484,6 +484,8 @@ class PredictConfig:
     """auto, cpu, cuda ..."""
     precision: str = MISSING
     """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
+    self_ensemble: bool = MISSING
+    """Whether the network sees an image turned and mirrored eight times, and the mean counts."""
 
 
 @dataclass
