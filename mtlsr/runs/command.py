@@ -19,9 +19,9 @@ from mtlsr.errors import UserError
 from mtlsr.runs.schema import check_ranges, register
 
 PATHS = {
-    "a", "b", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
-    "dataset.root", "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror",
-    "model", "output", "results", "resume", "stage1",
+    "a", "b", "base", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
+    "dataset.root", "dataset.val_root", "evaluation.root", "folder", "history", "init", "input",
+    "measured", "mirror", "model", "output", "results", "resume", "stage1",
 }  # fmt: skip
 """Keys whose values are paths: they may hold any character."""
 

@@ -566,8 +566,13 @@ class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, networks, balancing, memory or evaluation; or all, which is the
-    first four."""
+    """One of mtlsr/runs/timing, or all: those that do not take long."""
+    history: str | None = None
+    """File that receives a line for every run; null = none."""
+    base: str | None = None
+    """benchmark.json, or its folder, that the figures are compared with."""
+    measured: str | None = None
+    """benchmark.json, or its folder, that is compared with `base` instead of measuring now."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
