@@ -376,6 +376,16 @@ class TrainerConfig:
 
 
 @dataclass
+class SweepConfig:
+    """What a sweep's leaderboard shows; a single run has none."""
+
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+
+
+@dataclass
 class TrainConfig:
     name: str = MISSING
     """Name of the run's folder and of its W&B project's group."""
@@ -405,6 +415,7 @@ class TrainConfig:
     trainer: TrainerConfig = MISSING
     logger: dict[str, Any] = MISSING
     """Loggers by name, each with its `_target_`; metrics.csv is always written."""
+    sweep: SweepConfig = MISSING
 
 
 @dataclass
@@ -468,6 +479,18 @@ class CompareConfig:
     """Names as in per_image.csv."""
     output: str | None = None
     """Folder that receives comparison.md, comparison.csv and differences.csv; null = no files."""
+
+
+@dataclass
+class ReportConfig:
+    sweep: Any = MISSING
+    """Folder of a sweep, or several of them: a,b or [a,b]."""
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+    output: str | None = None
+    """Folder for the report; null = the sweep's, of several sweeps the first one's."""
 
 
 @dataclass
@@ -588,6 +611,7 @@ SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
+    "report": ReportConfig,
     "predict": PredictConfig,
     "export": ExportConfig,
     "prepare": PrepareConfig,
