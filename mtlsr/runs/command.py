@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.errors import UserError
+from mtlsr.runs.allocation import keep_freed_memory
 from mtlsr.runs.schema import check_ranges, register
 
 PATHS = {
@@ -63,6 +64,7 @@ def execute(
             over, however it ended; says whether every job is done.
     """
     register()
+    keep_freed_memory()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
     sys.argv[1:] += _home(sys.argv[1:])
