@@ -71,7 +71,9 @@ def check(cfg: DictConfig) -> None:
 def _upscaler(cfg: DictConfig) -> Upscaler:
     from mtlsr.inference.upscaler import Upscaler
 
-    return Upscaler.from_pretrained(cfg.model, cfg.device, cfg.precision, cfg.self_ensemble)
+    return Upscaler.from_pretrained(
+        cfg.model, cfg.device, cfg.precision, cfg.self_ensemble, cfg.tile
+    )
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
-from mtlsr.inference import ensemble
-from mtlsr.inference.device import computing, find_device, find_precision, ready
+from mtlsr.inference.device import find_device, find_precision
+from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import Resolver
 from mtlsr.networks.folder import load_model, model_folder
@@ -51,9 +51,13 @@ class Upscaler:
             bfloat16.
         self_ensemble: Whether the mean over the eight turns and mirrorings of an image is taken,
             which takes eight times as long.
+        tile: Side of the tiles that an image is cut into, in low-resolution pixels; None: the image
+            is enlarged at once; `auto`: at once where it fits the memory, else in tiles that do.
+            What comes out is the same.
 
     Raises:
-        UserError: A device that this machine lacks, or an unknown precision.
+        UserError: A device that this machine lacks, an unknown precision, no side of tiles, or a
+            network that cannot be cut into them.
     """
 
     def __init__(
@@ -62,11 +66,12 @@ class Upscaler:
         device: str = "auto",
         precision: str = "auto",
         self_ensemble: bool = False,
+        tile: int | str | None = "auto",
     ) -> None:
         self.device = find_device(device)
         self.precision = find_precision(precision, self.device)
-        self.network = ready(network, self.device)
-        self._function = ensemble.self_ensemble(self._whole) if self_ensemble else self._whole
+        self._enlarger = Enlarger(network, self.device, self.precision, tile, self_ensemble)
+        self.network = self._enlarger.network
 
     @classmethod
     def from_pretrained(
@@ -75,6 +80,7 @@ class Upscaler:
         device: str = "auto",
         precision: str = "auto",
         self_ensemble: bool = False,
+        tile: int | str | None = "auto",
     ) -> Self:
         """Load the model of a run folder or of a model folder.
 
@@ -84,11 +90,13 @@ class Upscaler:
             device: See `Upscaler`.
             precision: See `Upscaler`.
             self_ensemble: See `Upscaler`.
+            tile: See `Upscaler`.
 
         Raises:
             UserError: There is no model in the folder, it is damaged, or see `Upscaler`.
         """
-        return cls(load_model(model_folder(folder))[0], device, precision, self_ensemble)
+        network = load_model(model_folder(folder))[0]
+        return cls(network, device, precision, self_ensemble, tile)
 
     @property
     def scale(self) -> int:
@@ -178,22 +186,9 @@ class Upscaler:
     def _enlarge(self, images: Tensor) -> Tensor:
         """Float (N, 1 or 3, h, w) -> float32 of as many channels in [0, 1], on the device."""
         grey = images.shape[1] == 1
-        given = images.to(self.device, torch.float32).expand(-1, 3, -1, -1)
-        try:
-            with computing(self.device, self.precision):
-                given = given.contiguous(memory_format=torch.channels_last)
-                enlarged = self._function(given).float().clamp(0, 1)
-        except RuntimeError as error:
-            if "memory" not in str(error):  # the word of both CUDA's and the CPU's allocator
-                raise
-            size = "x".join(map(str, images.shape[2:]))
-            raise UserError(
-                f"The image of {size} pixels is too large for the memory of {self.device}."
-            ) from error
+        given = images.expand(-1, 3, -1, -1)
+        enlarged = self._enlarger(given).clamp(0, 1)
         if grey:
             weights = torch.tensor(LUMA, device=self.device).view(1, 3, 1, 1)
             enlarged = (enlarged * weights).sum(dim=1, keepdim=True)
         return enlarged
-
-    def _whole(self, lr: Tensor) -> Tensor:
-        return self.network(lr)[1].sr
