@@ -509,6 +509,8 @@ class PredictConfig:
     """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
     self_ensemble: bool = MISSING
     """Whether the network sees an image turned and mirrored eight times, and the mean counts."""
+    tile: Any = None
+    """Side of tiles in low-resolution pixels, auto (whole where it fits), or null: the whole."""
 
 
 @dataclass
