@@ -1,0 +1,35 @@
+"""A trace of some training steps: what took the time."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.profilers import PyTorchProfiler
+
+WAIT, WARM_UP, ACTIVE = 20, 2, 10
+"""Steps that are left out, that warm the profiler up, and that it records, at the most."""
+
+
+class StepProfiler(PyTorchProfiler):
+    """Lightning's PyTorch profiler over some steps after the first ones.
+
+    It leaves a trace for chrome://tracing or Perfetto, `fit-<name>*.pt.trace.json`, and a table of
+    operations, those with most time of their own first, `fit-<name>.txt`.
+
+    Args:
+        folder: Receives both.
+        name: Of the files.
+        steps: Of the training, at least 3.
+    """
+
+    AVAILABLE_SORT_KEYS = {*PyTorchProfiler.AVAILABLE_SORT_KEYS, "self_cpu_time_total"}  # noqa: RUF012
+
+    def __init__(self, folder: Path, name: str, steps: int) -> None:
+        wait, warm_up = min(WAIT, steps // 4), min(WARM_UP, max(1, steps // 4))
+        active = min(ACTIVE, max(1, steps - wait - warm_up))
+        options: dict[str, Any] = {
+            "schedule": torch.profiler.schedule(wait=wait, warmup=warm_up, active=active, repeat=1),
+            "sort_by_key": "self_cpu_time_total",
+            "row_limit": 40,
+        }
+        super().__init__(dirpath=folder, filename=name, **options)
