@@ -378,6 +378,16 @@ class TrainerConfig:
 
 
 @dataclass
+class SweepConfig:
+    """What a sweep's leaderboard shows; a single run has none."""
+
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+
+
+@dataclass
 class TrainConfig:
     name: str = MISSING
     """Name of the run's folder and of its W&B project's group."""
@@ -407,6 +417,7 @@ class TrainConfig:
     trainer: TrainerConfig = MISSING
     logger: dict[str, Any] = MISSING
     """Loggers by name, each with its `_target_`; metrics.csv is always written."""
+    sweep: SweepConfig = MISSING
 
 
 @dataclass
@@ -473,6 +484,18 @@ class CompareConfig:
 
 
 @dataclass
+class ReportConfig:
+    sweep: Any = MISSING
+    """Folder of a sweep, or several of them: a,b or [a,b]."""
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+    output: str | None = None
+    """Folder for the report; null = the sweep's, of several sweeps the first one's."""
+
+
+@dataclass
 class PredictConfig:
     model: str = MISSING
     """Run folder or model folder."""
@@ -486,6 +509,18 @@ class PredictConfig:
     """auto, cpu, cuda ..."""
     precision: str = MISSING
     """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
+    self_ensemble: bool = MISSING
+    """Whether the network sees an image turned and mirrored eight times, and the mean counts."""
+
+
+@dataclass
+class ExportConfig:
+    model: str = MISSING
+    """Run folder or model folder."""
+    output: str = MISSING
+    """File, or folder for safetensors."""
+    format: str = MISSING
+    """onnx or safetensors."""
 
 
 @dataclass
@@ -624,7 +659,9 @@ SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
+    "report": ReportConfig,
     "predict": PredictConfig,
+    "export": ExportConfig,
     "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
 }
