@@ -33,6 +33,8 @@ def folded(network: Network) -> Network:
     copied = copy.deepcopy(network).eval()
     for layers, place in _foldable(copied):
         convolution, normalisation = layers[place], layers[place + 1]
+        assert isinstance(convolution, nn.Conv2d | nn.ConvTranspose2d)
+        assert isinstance(normalisation, nn.BatchNorm2d)
         transposed = isinstance(convolution, nn.ConvTranspose2d)
         layers[place] = fuse_conv_bn_eval(convolution, normalisation, transposed)
         layers[place + 1] = nn.Identity()

@@ -9,7 +9,7 @@ from mtlsr.train import run
 def test_a_profiled_run_leaves_a_trace_of_both_stages(compose):
     folder = run(compose("train", "trainer.profile=true"))
     for stage in ("realism", "restoration"):
-        (trace,) = (folder / "profile").glob(f"fit-{stage}*.trace.json")
+        (trace,) = (folder / "profile").glob(f"fit-{stage}*training_step*.trace.json")
         events = json.loads(trace.read_text())["traceEvents"]
         steps = [each for each in events if each.get("name", "").startswith("ProfilerStep#")]
         assert 1 <= len(steps) <= ACTIVE

@@ -3,15 +3,16 @@
 import copy
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from mtlsr.inference.device import computing, ready
+from mtlsr.inference.exporting import check_packages, export_onnx
+from mtlsr.inference.methods.network import Settings
+from mtlsr.inference.methods.onnx import onnx_network
 from mtlsr.networks.base import Resolver
 from mtlsr.runs import build, hardware
 from mtlsr.runs.schema import ConfigError
@@ -52,7 +53,7 @@ def inference(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
             compiled.compile()
             works["compiled"] = _timed(compiled, image, torch.float32, device)
         if "onnx" in cfg.inference.choices:
-            works["onnx"] = _onnx(network, image, folder / "scratch" / f"{height}x{width}.onnx")
+            works["onnx"] = _onnx(network, image, folder / "scratch" / "model.onnx")
         interleaved(works, 2)  # warm-up
         found = interleaved(works, cfg.repeats)
         for name in [*types, *(choice for choice in cfg.inference.choices if choice in found)]:
@@ -100,47 +101,18 @@ def _alone(
 
 
 def _onnx(network: Resolver, image: Tensor, path: Path) -> Callable[[], float]:
-    """The network by ONNX Runtime, on the CPU, with as many threads as torch has."""
-    import onnxruntime
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    given = {"lr": np.ascontiguousarray(image.numpy(force=True))}
-    torch.onnx.export(
-        Enlarged(network).to("cpu"),
-        (torch.from_numpy(given["lr"]),),
-        path,
-        input_names=["lr"],
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
-    network.to(image.device)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda: clocked(lambda: session.run(None, given), torch.device("cpu"))
-
-
-class Enlarged(nn.Module):
-    """Of what a network returns, the larger image alone.
-
-    Args:
-        network: Any.
-    """
-
-    def __init__(self, network: Resolver) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, lr: Tensor) -> Tensor:
-        return self.network(lr)[1].sr
+    """The network by ONNX Runtime, with as many threads as torch has."""
+    if not path.exists():
+        export_onnx(network, path)
+    exported = onnx_network(path, Settings(image.device))
+    return lambda: clocked(lambda: exported.enlarge(image), image.device)
 
 
 def check_choices(cfg: DictConfig) -> None:
     """Refuse what cannot be measured here.
 
     Raises:
-        ConfigError: An unknown choice, a size that is none, or a package is missing.
+        UserError: An unknown choice, a size that is none, or a package is missing.
     """
     for choice in cfg.inference.choices:
         if choice not in CHOICES:
@@ -148,9 +120,5 @@ def check_choices(cfg: DictConfig) -> None:
     for size in cfg.inference.sizes:
         if len(size) != 2 or min(size) < 1:
             raise ConfigError(f"inference.sizes holds {list(size)}; each is [height, width].")
-    for package in ("onnxruntime", "onnxscript"):
-        if "onnx" in cfg.inference.choices and find_spec(package) is None:
-            raise ConfigError(
-                f"inference.choices holds onnx, which needs the package {package}: "
-                "pip install 'mtlsr[onnx]' onnxscript."
-            )
+    if "onnx" in cfg.inference.choices:
+        check_packages()
