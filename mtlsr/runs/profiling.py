@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from pytorch_lightning.profilers import PyTorchProfiler
 
-WAIT, WARM_UP, ACTIVE = 20, 2, 10
-"""Steps that are left out, that warm the profiler up, and that it records, at the most."""
+WARM_UP, ACTIVE = 10, 10
+"""Steps that warm up, and steps that are recorded, at the most."""
 
 
 class StepProfiler(PyTorchProfiler):
@@ -25,11 +25,16 @@ class StepProfiler(PyTorchProfiler):
     AVAILABLE_SORT_KEYS = {*PyTorchProfiler.AVAILABLE_SORT_KEYS, "self_cpu_time_total"}  # noqa: RUF012
 
     def __init__(self, folder: Path, name: str, steps: int) -> None:
-        wait, warm_up = min(WAIT, steps // 4), min(WARM_UP, max(1, steps // 4))
-        active = min(ACTIVE, max(1, steps - wait - warm_up))
+        warm_up = min(WARM_UP, steps // 2)
+        active = min(ACTIVE, max(1, steps - warm_up - 1))
         options: dict[str, Any] = {
-            "schedule": torch.profiler.schedule(wait=wait, warmup=warm_up, active=active, repeat=1),
+            "schedule": torch.profiler.schedule(wait=0, warmup=warm_up, active=active, repeat=1),
             "sort_by_key": "self_cpu_time_total",
             "row_limit": 40,
         }
         super().__init__(dirpath=folder, filename=name, **options)
+
+    def _cache_functions_events(self) -> None:
+        # Torch refuses where training was stopped before the recorded steps.
+        if self.profiler is not None and self.profiler.profiler is not None:  # type: ignore[union-attr]
+            super()._cache_functions_events()
