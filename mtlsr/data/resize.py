@@ -13,7 +13,6 @@ Two forms of one definition stand here: on uint8 images, bit for bit; and on tor
 differentiable, for networks and losses.
 """
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -22,9 +21,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
-BLOCK = 128
-"""Pixels of one axis of the output that are made at a time."""
 
 MAX_SCALE = 16  # keeps every integer sum below in 32 bits
 
@@ -275,35 +271,10 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     with torch.autocast(x.device.type, enabled=False):
         if x.dtype != torch.float64:
             x = x.float()
-        resized = _along_rows(_along_rows(x, height).mT, width).mT
+        down = _operator(x.shape[2], height, x)
+        across = _operator(x.shape[3], width, x)
+        resized = torch.matmul(torch.matmul(down, x), across.T)
     return _in_format_of(x, resized)
-
-
-def _along_rows(x: Tensor, size_out: int) -> Tensor:
-    """Resize the last axis but one.
-
-    Every output pixel reads a few neighbours alone. Of large images, blocks of it are therefore
-    multiplied with what they read, and time grows with the number of pixels and not with its 1.5th
-    power.
-    """
-    size_in = x.shape[-2]
-    operator = _operator(size_in, size_out, x)
-    if torch.compiler.is_compiling() or size_out <= BLOCK:
-        return operator @ x
-    blocks = []
-    for first in range(0, size_out, BLOCK):
-        last = min(first + BLOCK, size_out)
-        begin, end = _read(first, last, size_in / size_out, size_in)
-        blocks.append(operator[first:last, begin:end] @ x[..., begin:end, :])
-    return torch.cat(blocks, dim=-2)
-
-
-def _read(first: int, last: int, ratio: float, size_in: int) -> tuple[int, int]:
-    """Which input pixels the output pixels from `first` to before `last` read, at the most."""
-    reach = 2 * max(ratio, 1.0) + 1
-    begin = math.floor((first + 0.5) * ratio - 0.5 - reach)
-    end = math.ceil((last - 0.5) * ratio - 0.5 + reach) + 1
-    return min(max(begin, 0), size_in - 1), max(min(end, size_in), 1)
 
 
 def downscale(x: Tensor, scale: int) -> Tensor:

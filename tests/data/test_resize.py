@@ -308,30 +308,3 @@ def test_torch_refuses_what_is_no_batch(x: torch.Tensor) -> None:
 def test_torch_refuses_an_empty_size() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         resize(torch.zeros(1, 3, 8, 8), (0, 4))
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        ((150, 35), (600, 140)),
-        ((600, 450), (150, 129)),
-        ((3, 150), (350, 149)),
-        ((151, 5), (49, 500)),
-        ((1, 1), (300, 300)),
-        ((1, 700), (1, 130)),
-    ],
-)
-def test_large_images_are_made_in_blocks_of_the_same_pixels(sizes) -> None:
-    (height, width), wanted = sizes
-    x = torch.rand(2, 3, height, width, dtype=torch.float64, requires_grad=True)
-    down, across = (
-        torch.from_numpy(resampling_matrix(*each).copy())
-        for each in zip(x.shape[2:], wanted, strict=True)
-    )
-    whole = down @ x @ across.T
-    resized = resize(x, wanted)
-    torch.testing.assert_close(resized, whole, rtol=0, atol=1e-14)
-    weights = torch.rand_like(whole)
-    (expected,) = torch.autograd.grad((whole * weights).sum(), x)
-    (found,) = torch.autograd.grad((resized * weights).sum(), x)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
