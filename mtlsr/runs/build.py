@@ -14,6 +14,7 @@ from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.table import build_network
 from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, losses, photographs
+from mtlsr.runs.profiling import StepProfiler
 from mtlsr.runs.schema import ConfigError, StageName
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
@@ -106,6 +107,8 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
 def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
     """Lightning's Trainer for a stage."""
     own, schedule = cfg.trainer, cfg.schedule[stage]
+    if own.get("profile"):  # earlier runs have no such key
+        options["profiler"] = StepProfiler(Path(cfg.folder) / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
     return pl.Trainer(
         accelerator=own.accelerator,
