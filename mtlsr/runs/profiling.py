@@ -31,6 +31,7 @@ class StepProfiler(PyTorchProfiler):
             "schedule": torch.profiler.schedule(wait=0, warmup=warm_up, active=active, repeat=1),
             "sort_by_key": "self_cpu_time_total",
             "row_limit": 40,
+            "acc_events": True,  # else the table is of the last thing recorded, or of nothing
         }
         super().__init__(dirpath=folder, filename=name, **options)
 
