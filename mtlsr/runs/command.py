@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.errors import UserError
-from mtlsr.runs.schema import check_ranges, register
+from mtlsr.runs.processes import job_alone, started_elsewhere
+from mtlsr.runs.schema import ConfigError, check_ranges, register
 
 PATHS = {
     "a", "b", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
@@ -26,11 +28,20 @@ PATHS = {
 """Keys whose values are paths: they may hold any character."""
 
 FAILED = 1
-INTERRUPTED = 130
 
 
 class Interrupted(Exception):
-    """The user or the system asked the run to stop, and it did, with all its work saved."""
+    """The user or the system asked the run to stop, and it did, with all its work saved.
+
+    Args:
+        said: What to tell the user.
+        number: The signal that asked; the exit code is 128 and this number, as shells have it.
+    """
+
+    def __init__(self, said: str, number: int = signal.SIGINT) -> None:
+        super().__init__(said)
+        self.number = number
+        self.code = 128 + number
 
 
 def conf_folder() -> Path:
@@ -56,15 +67,15 @@ def execute(
     register()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
-    sys.argv[1:] += _home(sys.argv[1:])
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> object:
         try:
-            return run(cfg)
+            with job_alone():
+                return run(cfg)
         except Interrupted as stop:
             print(stop, file=sys.stderr)
-            codes.append(INTERRUPTED)
+            codes.append(stop.code)
         except (UserError, OSError) as error:
             codes.append(_complain(error))
         except Exception:
@@ -73,6 +84,7 @@ def execute(
         return None
 
     try:
+        sys.argv[1:] += _home(command, sys.argv[1:])
         for overrides in _jobs(sys.argv[1:]):
             _check(command, overrides, check)
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)()
@@ -99,13 +111,19 @@ def quoted(argument: str, arguments: list[str]) -> str:
     return f"{key}='{escaped}'"
 
 
-def _home(arguments: list[str]) -> list[str]:
-    """Overrides that make a resumed run stay in its folder and keep its `.hydra/`."""
+def _home(command: str, arguments: list[str]) -> list[str]:
+    """Overrides that make a resumed run stay in its folder and keep its `.hydra/`.
+
+    Of several processes that torchrun or SLURM starts, only the first one writes `.hydra/`.
+    """
+    number = started_elsewhere() if command == "train" else None
+    if number is not None and not any(a.startswith("hydra.run.dir=") for a in arguments):
+        raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if key == "resume" and value not in ("", "null"):
+        if key == "resume" and value not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
-    return []
+    return ["hydra.output_subdir=null"] if number else []
 
 
 def _jobs(arguments: list[str]) -> Iterator[list[str]]:

@@ -75,6 +75,10 @@ class Manifest:
         self.values.update(values)
         self._save()
 
+    def fail(self, said: str) -> None:
+        """Note that the run failed, and why."""
+        self.write(status="failed", error=said)
+
     @rank_zero_only
     def _save(self) -> None:
         write_json(self.path, self.values)

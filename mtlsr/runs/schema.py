@@ -353,6 +353,16 @@ class ScheduleConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When the state is written, beside every validation and the last step of a stage."""
+
+    steps: int = number(0)
+    """Steps between two checkpoints; 0 = not by steps."""
+    minutes: float = number(0)
+    """Minutes between two; 0 = not by minutes."""
+
+
+@dataclass
 class TrainerConfig:
     """Where and how it computes. Lightning's words where Lightning has one."""
 
@@ -373,6 +383,11 @@ class TrainerConfig:
     """Steps between logged values."""
     progress: bool = MISSING
     """Whether the progress bar is shown."""
+    checkpoint: CheckpointConfig = MISSING
+    requeue: bool = MISSING
+    """Whether a SLURM job that is asked to end by SIGTERM, SIGUSR1 or SIGUSR2 is requeued."""
+    sync_batchnorm: bool = MISSING
+    """Whether batch normalisation takes its statistics over all processes; on GPUs only."""
 
 
 @dataclass
@@ -391,7 +406,7 @@ class TrainConfig:
     init: str | None = None
     """Model or run folder whose weights both networks start from."""
     resume: str | None = None
-    """Run folder that was stopped and goes on."""
+    """Run folder that was stopped and goes on; auto = `folder`, if there is a run in it."""
     folder: str = MISSING
     """The run's folder."""
     cache: str | None = None
