@@ -192,7 +192,7 @@ class Stage(pl.LightningModule):
         for term, share in balanced.weights.items():
             values[f"{self.stage}/{term}/balance"] = share
         values[f"{self.stage}/lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-        self.log_dict(values)
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)  # of the batch of all ranks
 
     def _diagnose(self, valued: Valued) -> None:
         # Straight to the loggers: Lightning passes on what falls on its own schedule alone.
