@@ -26,10 +26,13 @@ def run(cfg: DictConfig) -> Path:
     from mtlsr.runs.fit import fit
     from mtlsr.runs.interruption import listening
     from mtlsr.runs.quiet import quiet
+    from mtlsr.runs.replay import replay
     from mtlsr.runs.resuming import find_start
     from mtlsr.runs.tracking import tracked
 
     quiet()
+    if cfg.replay is not None:
+        return replay(Path(cfg.replay))
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
     files = photographs.dataset(cfg)

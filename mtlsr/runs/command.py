@@ -23,7 +23,7 @@ from mtlsr.runs.schema import ConfigError, check_ranges, register
 PATHS = {
     "a", "b", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
     "dataset.root", "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror",
-    "model", "output", "results", "resume", "stage1",
+    "model", "output", "replay", "results", "resume", "stage1",
 }  # fmt: skip
 """Keys whose values are paths: they may hold any character."""
 
@@ -123,6 +123,9 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         key, _, value = argument.partition("=")
         if key == "resume" and value not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
+        if key == "replay" and value not in ("", "null"):
+            folder = Path(value.strip("'\"")).parent
+            return [f"hydra.run.dir='{folder}'", "hydra.output_subdir=null"]
     return ["hydra.output_subdir=null"] if number else []
 
 

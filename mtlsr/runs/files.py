@@ -36,16 +36,15 @@ def write_json(path: Path, value: Any) -> None:
         file.write("\n")
 
 
-def link(path: Path, name: str) -> None:
-    """Give a file a second name beside the first, in place of what had that name.
+def link(path: Path, other: Path) -> None:
+    """Give a file a second name, in place of what had that name.
 
     The two share their bytes until one of them is replaced; a file system without hard links gets
     a copy.
     """
-    other = path.with_name(name)
     if other.exists() and other.samefile(path):
         return
-    unfinished = path.with_name(f".{name}.{os.getpid()}.tmp")
+    unfinished = other.with_name(f".{other.name}.{os.getpid()}.tmp")
     try:
         os.link(path, unfinished)
     except OSError:

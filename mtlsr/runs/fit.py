@@ -12,11 +12,14 @@ from mtlsr.runs import build, photographs
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.averaging import AveragedWeights
 from mtlsr.runs.checkpoints import folder_of, newest
+from mtlsr.runs.guard import Guard, Rewind
 from mtlsr.runs.interruption import Signals, StopOnSignal
+from mtlsr.runs.memory import out_of_memory, ran_out
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.saving import Checkpoints
 from mtlsr.runs.schema import StageName
 from mtlsr.runs.together import Together
+from mtlsr.runs.tracking import MetricsCsv
 from mtlsr.stages.base import Stage
 
 MONITORED = {"realism": "realism/val/psnr_rgb", "restoration": "restoration/val/psnr_y"}
@@ -37,7 +40,31 @@ def fit(
 
     Afterwards the stage's network holds the averaged weights, and last.ckpt, previous.ckpt and
     best.ckpt (highest validation PSNR) stand in the run's folder.
+
+    Raises:
+        UserError: A step was bad, memory ran out, a process died, a checkpoint was damaged.
     """
+    while True:
+        try:
+            return _fit(cfg, stage, name, files, folder, loggers, progress, signals, extra)
+        except Rewind:
+            found = newest(folder_of(folder, name))
+            for logger in loggers:
+                if found is not None and isinstance(logger, MetricsCsv):
+                    logger.cut(found[1]["rows"])
+
+
+def _fit(
+    cfg: DictConfig,
+    stage: Stage,
+    name: StageName,
+    files: Dataset,
+    folder: Path,
+    loggers: list[Logger],
+    progress: StageProgress,
+    signals: Signals,
+    extra: Sequence[pl.Callback],
+) -> None:
     schedule, kept = cfg.schedule[name], folder_of(folder, name)
     resumed, start = None, 0
     if (found := newest(kept)) is not None:
@@ -47,16 +74,28 @@ def fit(
             stage.load_state_dict(state["state_dict"])
             return
     validated = schedule.validations > 0 and bool(photographs.stage_dataset(cfg, name, files).val)
-    rhythm = cfg.trainer.get("checkpoint") or {}  # earlier runs name none
+    # Folders of earlier runs name neither.
+    rhythm, watch = cfg.trainer.get("checkpoint") or {}, cfg.trainer.get("guard") or {}
+    policy = watch.get("policy", "stop")
     checkpoints = Checkpoints(
-        kept, MONITORED[name], rhythm.get("steps", 0), rhythm.get("minutes", 0), resumed
+        kept,
+        MONITORED[name],
+        rhythm.get("steps", 0),
+        rhythm.get("minutes", 0),
+        resumed,
+        first=policy == "rewind",
     )
+    together = Together(signals.advice, signals.note)
     callbacks: list[pl.Callback] = [checkpoints]
     if schedule.averaging > 0:
         callbacks.append(AveragedWeights(schedule.averaging))
-    callbacks += [*extra, progress, StopOnSignal(signals, checkpoints)]
-    together = Together(signals.advice, signals.note)
-    callbacks.append(together)
+    callbacks += [
+        *extra,
+        progress,
+        StopOnSignal(signals, checkpoints),
+        Guard(name, folder, kept, policy, watch.get("explosion", 0)),
+        together,
+    ]
     trainer = build.trainer(cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks)
     loader = photographs.loader(
         cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
@@ -69,7 +108,9 @@ def fit(
         )
     try:
         trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        if ran_out(error):
+            raise out_of_memory(stage, name, loader, trainer.world_size) from error
         if trainer.world_size > 1 and (died := together.died()) is not None:
             raise died from error
         raise

@@ -29,8 +29,10 @@ from mtlsr.runs.command import Interrupted
 from mtlsr.runs.evaluation.measuring import evaluate
 from mtlsr.runs.evaluation.tables import rich_table, sheet
 from mtlsr.runs.files import write_json
+from mtlsr.runs.guard import POLICIES
 from mtlsr.runs.manifest import NAME, Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.replayable import read_step, run_of
 from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
 from mtlsr.runs.slurm import requeue
 from mtlsr.runs.terms import held_out_terms
@@ -106,6 +108,10 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
 
 def check(cfg: DictConfig) -> None:
     """Build all that a run needs and look whether it fits, without writing to the run's folder."""
+    if cfg.replay is not None:
+        read_step(cfg.replay)
+        read_manifest(run_of(cfg.replay), "replay")
+        return
     if cfg.resume not in (None, AUTO):
         read_manifest(cfg.resume, "resume")
         return
@@ -125,6 +131,11 @@ def check(cfg: DictConfig) -> None:
             "give stage1."
         )
     check_ranges(cfg)
+    if cfg.trainer.guard.policy not in POLICIES:
+        raise ConfigError(
+            f"trainer.guard.policy is {cfg.trainer.guard.policy!r}; "
+            f"it is one of {', '.join(POLICIES)}."
+        )
     first_block = start_weights(cfg, build.networks(cfg))
     losses.discriminator(cfg)
     files = photographs.dataset(cfg)

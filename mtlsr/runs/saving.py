@@ -26,15 +26,23 @@ class Checkpoints(pl.Callback):
         steps: Steps between two checkpoints, 0 = not by steps.
         minutes: Minutes between two, 0 = not by minutes.
         resumed: The checkpoint that the stage goes on from.
+        first: Whether one is written before the first step.
     """
 
     def __init__(
-        self, folder: Path, monitor: str, steps: int, minutes: float, resumed: Path | None
+        self,
+        folder: Path,
+        monitor: str,
+        steps: int,
+        minutes: float,
+        resumed: Path | None,
+        first: bool = False,
     ) -> None:
         self.folder = folder
         self.monitor = monitor
         self.steps = steps
         self.minutes = minutes
+        self.first = first
         self.intact = resumed is None or resumed.name == LAST
         self.best = (-float("inf"), -1)
         self._states: list[dict[str, Any]] = []
@@ -44,7 +52,7 @@ class Checkpoints(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._since = time.monotonic()
-        self._saved = trainer.global_step
+        self._saved = -1 if self.first and trainer.global_step == 0 else trainer.global_step
         restore_generators(self._states, trainer.global_rank)
         self._name_best(trainer)  # whoever was killed may have come as far as the checkpoint alone
 
@@ -67,7 +75,7 @@ class Checkpoints(pl.Callback):
         """Write the state as it is between two steps; all processes call this together."""
         last = self.folder / LAST
         if trainer.is_global_zero and self.intact and last.exists():
-            link(last, PREVIOUS)
+            link(last, self.folder / PREVIOUS)
         trainer.save_checkpoint(last)
         self.intact = True
         self._name_best(trainer)
@@ -79,7 +87,7 @@ class Checkpoints(pl.Callback):
         step = trainer.global_step
         if step == self._saved:
             return False
-        if self._validated or (self.steps and step % self.steps == 0):
+        if self._validated or step == 0 or (self.steps and step % self.steps == 0):
             return True
         if not self.minutes:
             return False
@@ -90,7 +98,7 @@ class Checkpoints(pl.Callback):
 
     def _name_best(self, trainer: pl.Trainer) -> None:
         if trainer.is_global_zero and self.best[1] == trainer.global_step:
-            link(self.folder / LAST, BEST)
+            link(self.folder / LAST, self.folder / BEST)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "generators": generator_states()}

@@ -363,6 +363,16 @@ class CheckpointConfig:
 
 
 @dataclass
+class GuardConfig:
+    """What becomes of a step whose loss or gradient is not finite, or whose loss explodes."""
+
+    policy: str = MISSING
+    """stop, skip (no update) or rewind (back to the checkpoint, on with other samples)."""
+    explosion: float = number(0)
+    """Share of its mean over the last steps above which a loss explodes; 0 = never."""
+
+
+@dataclass
 class TrainerConfig:
     """Where and how it computes. Lightning's words where Lightning has one."""
 
@@ -384,6 +394,7 @@ class TrainerConfig:
     progress: bool = MISSING
     """Whether the progress bar is shown."""
     checkpoint: CheckpointConfig = MISSING
+    guard: GuardConfig = MISSING
     requeue: bool = MISSING
     """Whether a SLURM job that is asked to end by SIGTERM, SIGUSR1 or SIGUSR2 is requeued."""
     sync_batchnorm: bool = MISSING
@@ -407,6 +418,8 @@ class TrainConfig:
     """Model or run folder whose weights both networks start from."""
     resume: str | None = None
     """Run folder that was stopped and goes on; auto = `folder`, if there is a run in it."""
+    replay: str | None = None
+    """step.json of a run's replay/: nothing but that step is done, and told."""
     folder: str = MISSING
     """The run's folder."""
     cache: str | None = None

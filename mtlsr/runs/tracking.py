@@ -35,8 +35,7 @@ class MetricsCsv(Logger):
         if path.exists():
             with path.open(newline="") as file:
                 self._columns = next(csv.reader(file), [])
-            if keep is not None:
-                self._write(self._columns, self._read()[:keep])
+            self.cut(keep)
 
     @property
     def name(self) -> str:
@@ -64,6 +63,11 @@ class MetricsCsv(Logger):
         with self.path.open("r+", newline="") as file:
             sync(file)
             return sum(1 for _ in csv.reader(file)) - 1
+
+    def cut(self, keep: int | None) -> None:
+        """Leave the first so many rows; None = all."""
+        if keep is not None and self.path.exists():
+            self._write(self._columns, self._read()[:keep])
 
     def _widen(self, columns: list[str]) -> None:
         """Rewrite the file with more columns."""

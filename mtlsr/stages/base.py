@@ -82,6 +82,10 @@ class Stage(pl.LightningModule):
         self.recipe = recipe
         self.balancer = balancer
         self.diagnose_every = diagnose_every
+        self.loss = torch.zeros(())
+        """What the last step minimised."""
+        self.weighted: dict[str, Tensor] = {}
+        """The weighted terms of the last step, by name."""
         self._batch: Batch | None = None
 
     @property
@@ -127,6 +131,12 @@ class Stage(pl.LightningModule):
             self._batch = batch if self.balancer.looks_back else None
         if logging:
             self._log(valued, balanced)
+        self.loss = balanced.total.detach()
+        self.weighted = {
+            name: valued.weights[name] * raw.detach()
+            for name, raw in valued.raw.items()
+            if valued.weights[name] > 0
+        }
         return balanced.total
 
     def optimizer_step(

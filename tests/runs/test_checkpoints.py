@@ -135,10 +135,10 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, call):
 def test_a_second_name_follows_only_when_asked(tmp_path):
     path = write(tmp_path / "last.ckpt", 3)
     for _ in range(2):
-        files.link(path, "previous.ckpt")
+        files.link(path, tmp_path / "previous.ckpt")
     write(path, 4)
     assert read(tmp_path / "previous.ckpt")["global_step"] == 3
-    files.link(path, "previous.ckpt")
+    files.link(path, tmp_path / "previous.ckpt")
     assert read(tmp_path / "previous.ckpt")["global_step"] == 4
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -149,7 +149,7 @@ def test_a_file_system_without_hard_links_gets_a_copy(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "link", refused)
     path = write(tmp_path / "last.ckpt", 3)
-    files.link(path, "best.ckpt")
+    files.link(path, tmp_path / "best.ckpt")
     assert_equal(read(tmp_path / "best.ckpt"), state(3))
     assert not path.samefile(tmp_path / "best.ckpt")
 
