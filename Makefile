@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=
 BENCHMARKS ?=
+BASE ?=
+WITH ?=
 ARGS ?=
+RUN ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-all verify-metrics lint sync clean
+.PHONY: audit reproduce help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  TORCH_INDEX=<address>  install torch from another wheel index"
 	@echo "  ARGS='...'             overrides for make train, e.g. ARGS='scale=2 seed=1'"
 
@@ -20,6 +23,13 @@ setup: $(VENV)/.ready ## Create .venv and install the package with pinned versio
 
 train: setup ## Train both stages on the bundled photographs and print the table
 	$(BIN)/python -m mtlsr.train $(ARGS)
+
+benchmark: setup ## Measure what this machine does, beside what it could do
+	$(BIN)/python -m mtlsr.benchmark $(ARGS)
+
+benchmark-compare: setup ## Measure, and compare with BASE=<json>; or compare WITH=<json> with it
+	$(if $(BASE),,$(error BASE is missing: BASE=<benchmark.json of an earlier run>))
+	$(BIN)/python -m mtlsr.benchmark "base=$(BASE)" $(if $(WITH),"measured=$(WITH)") $(ARGS)
 
 test: $(VENV)/.tested ## Run the tests (a few minutes)
 	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
@@ -35,6 +45,13 @@ lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mtlsr
+
+audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+reproduce: setup ## Run a run again from its manifest and compare: RUN=<folder>
+	$(if $(RUN),,$(error RUN is missing: RUN=<folder of a run>))
+	$(BIN)/python -m mtlsr.reproduce "$(RUN)"
 
 sync: setup ## Send offline W&B runs, oldest first
 	@find outputs multirun -type d -name 'offline-run-*' 2>/dev/null | \

@@ -8,8 +8,9 @@
     evaluation  decoding and measuring, beside the network; only on demand
     networks    every network: parameters, multiply-adds, latency, memory, receptive field
 
-Every figure stands beside its limit, measured in the same run. benchmark.json is written into the
-run's folder.
+Every figure stands beside its limit, measured in the same run. They are written as benchmark.json
+and benchmark.png into the run's folder, and as a line of history beside it;
+`base=<benchmark.json>` compares them with an earlier run's.
 """
 
 from __future__ import annotations
@@ -27,30 +28,28 @@ def run(cfg: DictConfig) -> Path:
 
     from rich.console import Console
 
-    from mtlsr.runs import life
-    from mtlsr.runs.files import write_json
-    from mtlsr.runs.manifest import hardware
+    from mtlsr.runs import drawing, life
     from mtlsr.runs.quiet import quiet
-    from mtlsr.runs.timing import ON_DEMAND, PARTS, tables
+    from mtlsr.runs.timing import ON_DEMAND, PARTS, plot, record, tables
 
+    folder = Path(cfg.folder)
+    console = Console()
+    if cfg.measured is not None:
+        both = (record.read(cfg[key], key) for key in ("base", "measured"))
+        console.print(record.comparison(*both))
+        return folder
     quiet()
     cfg = life.settled(cfg)
-    folder = Path(cfg.folder)
     folder.mkdir(parents=True, exist_ok=True)
     names = [name for name in PARTS if name not in ON_DEMAND] if cfg.part == "all" else [cfg.part]
     figures = {name: PARTS[name](cfg, folder) for name in names}
     shutil.rmtree(folder / "scratch", ignore_errors=True)
-    write_json(
-        folder / "benchmark.json",
-        {
-            "machine": hardware(),
-            "parts": {
-                part: {name: figure.as_dict() for name, figure in found.items()}
-                for part, found in figures.items()
-            },
-        },
-    )
-    Console().print(*tables(figures))
+    record.write(folder, Path(cfg.history) if cfg.history else None, figures)
+    if drawing.can_draw():
+        plot.plot(folder / "benchmark.png", figures)
+    console.print(*tables(figures))
+    if cfg.base is not None:
+        console.print(record.comparison(record.read(cfg.base, "base"), figures))
     return folder
 
 
@@ -58,12 +57,19 @@ def check(cfg: DictConfig) -> None:
     """Refuse what cannot be measured, before anything is written."""
     from mtlsr.runs import life
     from mtlsr.runs.schema import ConfigError
-    from mtlsr.runs.timing import PARTS
+    from mtlsr.runs.timing import PARTS, record
     from mtlsr.runs.timing.balancing import check_installed
     from mtlsr.runs.timing.memory import check_possible
 
     if cfg.part not in (*PARTS, "all"):
         raise ConfigError(f"part is {cfg.part!r}; it is one of {', '.join(PARTS)} or all.")
+    for key in ("base", "measured"):
+        if cfg[key] is not None:
+            record.read(cfg[key], key)
+    if cfg.measured is not None:
+        if cfg.base is None:
+            raise ConfigError("measured is given, so base must be, too: what it is compared with.")
+        return
     life.check(cfg)
     if cfg.part == "memory":
         check_possible(cfg)

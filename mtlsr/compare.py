@@ -36,7 +36,7 @@ def run(cfg: DictConfig) -> list[Difference]:
     selection = select(cfg)
     found = differences(selection)
     notes = [*selection.notes, *undecided(found)]
-    title = f"Protocol {selection.protocol}"
+    title = f"Protocol {selection.protocol.hash}"
     if cfg.output is not None:
         folder = Path(cfg.output)
         folder.mkdir(parents=True, exist_ok=True)

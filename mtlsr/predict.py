@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from mtlsr.inference.upscaler import Upscaler
+
 # Heavy imports stand inside the functions: --help and shell completion need none of them.
 
 
@@ -27,12 +29,11 @@ def run(cfg: DictConfig) -> Path:
 
     from mtlsr.errors import UserError
     from mtlsr.inference.files import plan, read_picture, write_picture
-    from mtlsr.inference.upscaler import Upscaler
 
     output = Path(cfg.output)
     found = plan(Path(cfg.input), output)
     waiting = {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
-    upscaler = Upscaler.from_pretrained(cfg.model, cfg.device, cfg.precision)
+    upscaler = _upscaler(cfg)
 
     failed = list(found.refused)
     screen = Console(stderr=True)
@@ -62,10 +63,15 @@ def check(cfg: DictConfig) -> None:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
     from mtlsr.inference.files import plan
-    from mtlsr.inference.upscaler import Upscaler
 
     plan(Path(cfg.input), Path(cfg.output))
-    Upscaler.from_pretrained(cfg.model, cfg.device, cfg.precision)
+    _upscaler(cfg)
+
+
+def _upscaler(cfg: DictConfig) -> Upscaler:
+    from mtlsr.inference.upscaler import Upscaler
+
+    return Upscaler.from_pretrained(cfg.model, cfg.device, cfg.precision, cfg.self_ensemble)
 
 
 def main() -> None:

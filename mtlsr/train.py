@@ -80,11 +80,18 @@ def check(cfg: DictConfig) -> None:
     life.check(cfg)
 
 
+def ended(cfg: DictConfig, folder: Path) -> bool:
+    """Say what a sweep found out, however it ended; return whether all of its jobs are done."""
+    from mtlsr.sweeps.report import report
+
+    return report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder).complete
+
+
 def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
-    execute("train", run, check)
+    execute("train", run, check, ended)
 
 
 if __name__ == "__main__":

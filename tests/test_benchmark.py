@@ -13,7 +13,7 @@ from mtlsr.data.images import write_image
 from mtlsr.networks.table import PARTNERS, REALISM, SINGLE_TASK
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
-from mtlsr.runs.timing import Figure
+from mtlsr.runs.timing import Figure, record
 from mtlsr.runs.timing.balancing import variants
 from mtlsr.runs.timing.loader import FileSamples, _throughput
 from mtlsr.runs.timing.networks import table
@@ -49,6 +49,24 @@ def test_benchmark_writes_each_figure_beside_its_limit(measured):
             assert set(figure) == {"value", "unit", "limit", "ratio"}
             assert figure["limit"] > 0
     assert not (folder / "scratch").exists()
+    line = json.loads((folder.parent / "history.jsonl").read_text().splitlines()[-1])
+    assert line["parts"] == written["parts"]
+
+
+def test_two_runs_are_compared_without_measuring(compose, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    record.write(tmp_path, None, {"step": {"restoration": Figure(24.0, "steps/s", 25.0, 0.96)}})
+    both = f"base={tmp_path}", f"measured={tmp_path / 'benchmark.json'}"
+    cfg = compose("benchmark", *both)
+    check(cfg)
+    run(cfg)
+    shown = capsys.readouterr().out
+    assert "restoration" in shown and "1.000" in shown and "0.960" in shown
+    assert not Path(cfg.folder).exists()
+    with pytest.raises(ConfigError, match="measured is given, so base must be"):
+        check(compose("benchmark", both[1]))
+    with pytest.raises(ConfigError, match=r"base is 'nowhere', which is no benchmark\.json"):
+        check(compose("benchmark", "base=nowhere"))
 
 
 def test_the_figures_of_the_networks_are_those_of_the_networks(measured):

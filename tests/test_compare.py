@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import hydra
@@ -14,6 +15,7 @@ from mtlsr import compare, evaluate
 from mtlsr.data.images import write_image
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
+from mtlsr.metrics import MEASURES
 from mtlsr.metrics.paired import holm, paired_interval, signed_rank
 from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.schema import register
@@ -51,7 +53,7 @@ def test_command_compares_two_results(command: Command, tmp_path: Path, two) -> 
         f"95 % interval {interval.low:+.2f} to {interval.high:+.2f}.\n"
     ) in done.stdout
     assert f"{signed_rank(GAINS - 0.3):.2g}" in done.stdout
-    assert LITERATURE in done.stdout
+    assert LITERATURE.hash in done.stdout
     assert "Holm" not in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"new", "old", "out (1)"}
     written = {path.name for path in (tmp_path / "out (1)").iterdir()}
@@ -200,11 +202,32 @@ def test_infinite_psnr_counts_as_in_the_means_and_is_said(tmp_path: Path, capsys
     found, *_ = compare.run(configured(f"results={tmp_path}/x", "methods=[copy,other]"))
     assert found.interval.mean == pytest.approx(np.mean(100 - BASE[:2]) * 2 / 20)
     said = capsys.readouterr().out
-    assert "copy equals the original in 2 of 20 images of set20: an infinite PSNR-Y, which" in said
-    assert "counts as 100 dB here and in the means." in said
+    assert (
+        "copy has an infinite PSNR-Y in 2 of 20 images of set20, where nothing differs; it counts "
+        "as 100 dB in means."
+    ) in said
     found, *_ = compare.run(configured(f"a={tmp_path}/x", f"b={tmp_path}/y", "methods=[copy]"))
     assert (found.equal, found.interval.mean, found.p) == (20, 0.0, 1.0)
     assert "x and y are equal on all 20 images." in capsys.readouterr().out
+
+
+def test_a_ceiling_of_ones_own_counts_here_too(tmp_path: Path, capsys) -> None:
+    protocol = replace(LITERATURE, ceiling=60.0)
+    equal = np.where(np.arange(20) < 2, math.inf, BASE)
+    methods = {"other": BASE, "copy": equal}
+    write_results(tmp_path / "x", {"set20": methods}, protocol=protocol)
+    found, *_ = compare.run(configured(f"results={tmp_path}/x", "methods=[copy,other]"))
+    assert found.interval.mean == pytest.approx(np.mean(60 - BASE[:2]) * 2 / 20)
+    assert "it counts as 60 dB in means." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_can_be_compared(two, capsys, name: str) -> None:
+    (found,) = compare.run(configured(f"a={two[0]}", f"b={two[1]}", f"metrics=[{name}]"))
+    assert found.better == int((GAINS > 0.3).sum())
+    said = capsys.readouterr().out
+    assert f"set20, {MEASURES[name].title}: new is better than old on {found.better}" in said
+    assert ("(lower is better)" in said) == (name in ("texture", "niqe", "lpips", "dists"))
 
 
 def test_unusual_settings_are_said(tmp_path: Path, capsys) -> None:
@@ -228,16 +251,22 @@ def test_unusual_settings_are_said(tmp_path: Path, capsys) -> None:
         (["a=X", "b=nowhere"], "nowhere does not exist; a folder with results.json is needed"),
         (["a=X", "b=empty"], "empty holds no results.json: mtlsr.train and mtlsr.evaluate leave"),
         (["a=X", "b=half"], "half holds no per_image.csv"),
-        (["a=X", "b=border"], "different protocols are never compared: X has .*, border has "),
+        (["a=X", "b=border"], r"X and border cannot be ranked .* differ in border \(4 and 0\)"),
+        (["a=X", "b=older"], "older was measured under protocol 0123456789ab, which is not of "),
+        (["a=X", "b=bent"], r"bent/results\.json is damaged: .*border is -1"),
         (["a=X", "b=less"], "images of set20 are not the same: less lacks s, t"),
         (["a=X", "b=more"], "X lacks u; more lacks q, r, s and 1 more"),
         (["a=X", "b=moved"], "a of set20 is another image, .* bicubic is .* in X, .* in moved"),
         (["a=X", "b=else"], "Nothing can be said: set20 is not in .* else; other is not in .* X"),
         (["a=X", "b=Y", "datasets=[set5]"], "set5 is not in the results of X, Y"),
         (["a=tiny", "b=tiny2"], "Nothing can be said: set4 has 4 images, fewer than 5"),
-        (["a=X", "b=Y", "metrics=[vmaf]"], "metrics holds 'vmaf'; they are psnr_y, ssim_y, "),
-        (["a=X", "b=Y", "metrics=[]"], "metrics is empty"),
+        (["a=X", "b=Y", "metrics=[vmaf]"], r"metrics is \['vmaf'\]; it holds any of psnr_y, "),
+        (
+            ["a=X", "b=Y", "metrics=[]"],
+            r"metrics is \[\]; it holds any of psnr_y, .*niqe, lpips",
+        ),
         (["a=X", "b=blank"], "blank has no psnr_y of c of set20"),
+        (["a=X", "b=bare", "metrics=[niqe]"], "bare has no niqe of set20; it has psnr_y, ssim_y"),
         (["a=X", "b=Y", "methods=[edsr]"], "methods holds 'edsr'; the results hold mtlsr, bicubic"),
         (["results=X", "methods=[mtlsr]"], "There is mtlsr alone to compare; at least two"),
         (["results=other"], "There is mtlsr alone to compare"),
@@ -256,12 +285,30 @@ def test_unusual_settings_are_said(tmp_path: Path, capsys) -> None:
 def test_refusals(tmp_path: Path, monkeypatch, overrides: list[str], message: str) -> None:
     monkeypatch.chdir(tmp_path)
     usual = {"set20": BICUBIC | {"mtlsr": BASE + 1}}
-    places = ("X", "Y", "half", "twice", "text", "short", "headless", "json", "flat", "mixed")
+    places = (
+        "X",
+        "Y",
+        "half",
+        "twice",
+        "text",
+        "short",
+        "headless",
+        "json",
+        "flat",
+        "mixed",
+        "bare",
+    )
     for place in (*places, "fewer", "blank"):
         write_results(Path(place), usual)
     Path("empty").mkdir()
     Path("half", "per_image.csv").unlink()
-    write_results(Path("border"), usual, protocol="0123456789ab")
+    write_results(Path("border"), usual, protocol=replace(LITERATURE, border=0))
+    for place in ("older", "bent"):
+        write_results(Path(place), usual)
+    stored = Path("older", "results.json").read_text().replace(LITERATURE.hash, "0123456789ab")
+    Path("older", "results.json").write_text(stored)
+    bent = json.loads(stored) | {"protocol_values": LITERATURE.describe() | {"border": -1}}
+    Path("bent", "results.json").write_text(json.dumps(bent))
     write_results(Path("less"), {"set20": {"mtlsr": BASE[:18]}})
     write_results(Path("more"), {"set20": {"mtlsr": BASE[:17]}}, names="abcdefghijklmnopu")
     write_results(Path("moved"), {"set20": {"bicubic": BASE + 0.01, "mtlsr": BASE}})
@@ -277,6 +324,7 @@ def test_refusals(tmp_path: Path, monkeypatch, overrides: list[str], message: st
     Path("fewer2", "per_image.csv").replace("fewer/per_image.csv")
     lines = Path("X", "per_image.csv").read_text().splitlines()
     tables = {
+        "bare": [",".join(line.split(",")[:5]) for line in lines],
         "twice": [*lines, lines[-20]],
         "text": [*lines[:2], lines[2].replace(lines[2].split(",")[3], "loud"), *lines[3:]],
         "short": [*lines[:2], "set20,b,bicubic,27.5", *lines[3:]],

@@ -393,7 +393,7 @@ def test_bad_images_are_one_line_exit_code_one_and_no_files(
         (["model=lanczos", "datasets=[photos,photos]"], "datasets holds photos twice"),
         (["model=lanczos", "benchmarks=OTHER"], "which holds none of Set5, Set14, B100"),
         (["model=lanczos", "benchmarks=OTHER", "datasets=[b100]"], "holds no B100 or BSD100"),
-        (["model=lanczos", "beside=[OTHER]"], "which holds no results"),
+        (["model=lanczos", "beside=[OTHER]"], "holds no results.json"),
         (["model=spandrel:OTHER/one.png"], "spandrel"),
         (["model=onnx:OTHER/one.png"], "onnx"),
     ],

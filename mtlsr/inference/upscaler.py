@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
+from mtlsr.inference import ensemble
 from mtlsr.inference.device import computing, find_device, find_precision, ready
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import Resolver
@@ -48,19 +49,32 @@ class Upscaler:
         device: `auto` (a GPU where there is one), cpu, cuda, cuda:1, mps ...
         precision: `auto` (bfloat16 on a GPU that computes in it, else float32), float32 or
             bfloat16.
+        self_ensemble: Whether the mean over the eight turns and mirrorings of an image is taken,
+            which takes eight times as long.
 
     Raises:
         UserError: A device that this machine lacks, or an unknown precision.
     """
 
-    def __init__(self, network: Resolver, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        network: Resolver,
+        device: str = "auto",
+        precision: str = "auto",
+        self_ensemble: bool = False,
+    ) -> None:
         self.device = find_device(device)
         self.precision = find_precision(precision, self.device)
         self.network = ready(network, self.device)
+        self._function = ensemble.self_ensemble(self._whole) if self_ensemble else self._whole
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, device: str = "auto", precision: str = "auto"
+        cls,
+        folder: str | Path,
+        device: str = "auto",
+        precision: str = "auto",
+        self_ensemble: bool = False,
     ) -> Self:
         """Load the model of a run folder or of a model folder.
 
@@ -69,11 +83,12 @@ class Upscaler:
                 nothing in it is executed.
             device: See `Upscaler`.
             precision: See `Upscaler`.
+            self_ensemble: See `Upscaler`.
 
         Raises:
             UserError: There is no model in the folder, it is damaged, or see `Upscaler`.
         """
-        return cls(load_model(model_folder(folder))[0], device, precision)
+        return cls(load_model(model_folder(folder))[0], device, precision, self_ensemble)
 
     @property
     def scale(self) -> int:
@@ -167,7 +182,7 @@ class Upscaler:
         try:
             with computing(self.device, self.precision):
                 given = given.contiguous(memory_format=torch.channels_last)
-                enlarged = self.network(given)[1].sr.float().clamp(0, 1)
+                enlarged = self._function(given).float().clamp(0, 1)
         except RuntimeError as error:
             if "memory" not in str(error):  # the word of both CUDA's and the CPU's allocator
                 raise
@@ -179,3 +194,6 @@ class Upscaler:
             weights = torch.tensor(LUMA, device=self.device).view(1, 3, 1, 1)
             enlarged = (enlarged * weights).sum(dim=1, keepdim=True)
         return enlarged
+
+    def _whole(self, lr: Tensor) -> Tensor:
+        return self.network(lr)[1].sr

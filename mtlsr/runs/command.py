@@ -11,23 +11,31 @@ from pathlib import Path
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.errors import UserError
+from mtlsr.runs.allocation import keep_freed_memory
 from mtlsr.runs.processes import job_alone, started_elsewhere
 from mtlsr.runs.schema import ConfigError, check_ranges, register
 
 PATHS = {
-    "a", "b", "benchmarks", "cache", "dataset.realism.root", "dataset.realism.val_root",
-    "dataset.root", "dataset.val_root", "evaluation.root", "folder", "init", "input", "mirror",
-    "model", "output", "replay", "results", "resume", "stage1",
+    "a", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
+    "dataset.realism.val_root", "dataset.root", "dataset.val_root", "evaluation.root", "folder",
+    "history", "hydra.sweep.dir", "init", "input", "measured", "mirror", "model", "output",
+    "replay", "results", "resume", "stage1", "sweep", "sweep.baseline",
 }  # fmt: skip
-"""Keys whose values are paths: they may hold any character."""
+"""Keys whose values may hold any character: paths, and the name of a baseline."""
+
+ERROR = "error.txt"
+"""Where a job of a sweep that fails leaves what was said."""
 
 FAILED = 1
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class Interrupted(Exception):
@@ -55,6 +63,7 @@ def execute(
     command: str,
     run: Callable[[DictConfig], object],
     check: Callable[[DictConfig], object] = lambda cfg: None,
+    ended: Callable[[DictConfig, Path], bool] | None = None,
 ) -> None:
     """Serve `python -m mtlsr.<command>`.
 
@@ -63,31 +72,54 @@ def execute(
         run: Does the work. A folder exists by then.
         check: Looks whether the work can be done, for every job of a sweep, before the first one
             starts and before anything is written; raises ValueError or OSError where it cannot.
+        ended: Called with the first job's configuration and the sweep's folder when a sweep is
+            over, however it ended; says whether every job is done.
     """
     register()
+    keep_freed_memory()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> object:
+        _note("")
         try:
             with job_alone():
                 return run(cfg)
         except Interrupted as stop:
             print(stop, file=sys.stderr)
             codes.append(stop.code)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise KeyboardInterrupt from stop  # Hydra would go on with the next job
         except (UserError, OSError) as error:
             codes.append(_complain(error))
+            _note(str(error))
         except Exception:
             traceback.print_exc()
             codes.append(FAILED)
+            _note(traceback.format_exc())
         return None
 
+    serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
         sys.argv[1:] += _home(command, sys.argv[1:])
-        for overrides in _jobs(sys.argv[1:]):
+        jobs = list(_jobs(sys.argv[1:]))
+        for overrides in jobs:
             _check(command, overrides, check)
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)()
+        if ended is None or not jobs or not _sweeps(sys.argv[1:]):
+            serve()
+        else:
+            cfg = _compose(command, jobs[0], return_hydra_config=True)
+            # Its name holds the time, which is told once.
+            folder = Path(cfg.hydra.sweep.dir)
+            sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
+            try:
+                serve()
+            finally:
+                if folder.is_dir() and not ended(cfg, folder):
+                    codes.append(FAILED)
+    except KeyboardInterrupt:
+        codes.append(INTERRUPTED)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         codes.append(_complain(error))
     if codes:
@@ -99,7 +131,7 @@ def quoted(argument: str, arguments: list[str]) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
-    sweeps = "," in value and {"-m", "--multirun"} & set(arguments)
+    sweeps = "," in value and key != "sweep" and _sweeps(arguments)
     listed = key in ("benchmarks", "model", "results") and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
@@ -109,6 +141,11 @@ def quoted(argument: str, arguments: list[str]) -> str:
         r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value
     )
     return f"{key}='{escaped}'"
+
+
+def _sweeps(arguments: list[str]) -> bool:
+    """Whether a command line starts several jobs."""
+    return bool({"-m", "--multirun"} & set(arguments))
 
 
 def _home(command: str, arguments: list[str]) -> list[str]:
@@ -145,10 +182,24 @@ def _jobs(arguments: list[str]) -> Iterator[list[str]]:
 
 
 def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> None:
-    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3", job_name=command):
-        cfg = hydra.compose(command, overrides)
+    cfg = _compose(command, overrides)
     check_ranges(cfg)
     check(cfg)
+
+
+def _compose(command: str, overrides: list[str], **options: bool) -> DictConfig:
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3", job_name=command):
+        return hydra.compose(command, overrides, **options)
+
+
+def _note(said: str) -> None:
+    """Leave in a sweep's job what it failed by; nothing of an earlier try."""
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        return
+    path = Path(HydraConfig.get().runtime.output_dir) / ERROR
+    path.unlink(missing_ok=True)
+    if said:
+        path.write_text(said, encoding="utf-8")
 
 
 def _complain(error: Exception) -> int:

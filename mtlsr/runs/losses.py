@@ -89,11 +89,7 @@ def objective(cfg: DictConfig, stage: StageName, judge: FirstBlock | None = None
             "anchor": loss.lambda4,
             **({"adversarial": game.weight, "discriminator": 1.0} if players else {}),
         },
-        starts={
-            # A method of balancing decides by itself when a term counts.
-            "realism": loss.realism.start if _balancing(cfg).name == FIXED else 0.0,
-            "adversarial": game.warmup,
-        },
+        starts={"realism": loss.realism.start, "adversarial": game.warmup},
     )
     _check_together(cfg)
     return made

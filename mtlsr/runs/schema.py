@@ -402,6 +402,16 @@ class TrainerConfig:
 
 
 @dataclass
+class SweepConfig:
+    """What a sweep's leaderboard shows; a single run has none."""
+
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+
+
+@dataclass
 class TrainConfig:
     name: str = MISSING
     """Name of the run's folder and of its W&B project's group."""
@@ -433,6 +443,7 @@ class TrainConfig:
     trainer: TrainerConfig = MISSING
     logger: dict[str, Any] = MISSING
     """Loggers by name, each with its `_target_`; metrics.csv is always written."""
+    sweep: SweepConfig = MISSING
 
 
 @dataclass
@@ -499,6 +510,18 @@ class CompareConfig:
 
 
 @dataclass
+class ReportConfig:
+    sweep: Any = MISSING
+    """Folder of a sweep, or several of them: a,b or [a,b]."""
+    baseline: str | None = None
+    """A job's number or the swept values that the others are compared with; null = the first."""
+    metrics: list[str] = MISSING
+    """Measures; the first one ranks."""
+    output: str | None = None
+    """Folder for the report; null = the sweep's, of several sweeps the first one's."""
+
+
+@dataclass
 class PredictConfig:
     model: str = MISSING
     """Run folder or model folder."""
@@ -512,6 +535,18 @@ class PredictConfig:
     """auto, cpu, cuda ..."""
     precision: str = MISSING
     """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
+    self_ensemble: bool = MISSING
+    """Whether the network sees an image turned and mirrored eight times, and the mean counts."""
+
+
+@dataclass
+class ExportConfig:
+    model: str = MISSING
+    """Run folder or model folder."""
+    output: str = MISSING
+    """File, or folder for safetensors."""
+    format: str = MISSING
+    """onnx or safetensors."""
 
 
 @dataclass
@@ -582,8 +617,13 @@ class BenchmarkConfig(TrainConfig):
     """A training, and how it is measured."""
 
     part: str = MISSING
-    """step, objective, loader, networks, balancing, memory or evaluation; or all, which is the
-    first four."""
+    """One of mtlsr/runs/timing, or all: those that do not take long."""
+    history: str | None = None
+    """File that receives a line for every run; null = none."""
+    base: str | None = None
+    """benchmark.json, or its folder, that the figures are compared with."""
+    measured: str | None = None
+    """benchmark.json, or its folder, that is compared with `base` instead of measuring now."""
     repeats: int = number(1)
     """Interleaved repeats; the median counts."""
     measured_steps: int = number(10)
@@ -599,7 +639,9 @@ SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
+    "report": ReportConfig,
     "predict": PredictConfig,
+    "export": ExportConfig,
     "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
 }

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.errors import UserError
 from mtlsr.inference.device import computing, ready
+from mtlsr.inference.ensemble import self_ensemble
 from mtlsr.inference.methods.base import Method, UInt8
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import Resolver
@@ -58,9 +59,10 @@ class Network(Method):
         return [to_uint8(image[None]).numpy(force=True) for image in enlarged]
 
     def _enlarge(self, lr: Tensor) -> Tensor:
-        if self.settings.self_ensemble or self.settings.tile is not None:
-            raise UserError("self_ensemble and tile are not there yet.")
-        return self.enlarge(lr)
+        if self.settings.tile is not None:
+            raise UserError("tile is not there yet.")
+        enlarge = self_ensemble(self.enlarge) if self.settings.self_ensemble else self.enlarge
+        return enlarge(lr)
 
 
 def resolver(network: Resolver, settings: Settings) -> Network:

@@ -73,8 +73,8 @@ class Balancer(nn.Module, ABC):
     """Weighs the terms of an objective anew in every step.
 
     λ multiplies a term before. Terms that do not take part are added as they are. A term that is
-    silent on a batch (loss or gradient exactly zero) has weight 1 there, and the others are weighed
-    without it.
+    silent on a batch (loss or gradient exactly zero, or not started yet) has weight 1 there, and
+    the others are weighed without it.
 
     Args:
         names: Terms that take part, K of them.
@@ -120,7 +120,7 @@ class Balancer(nn.Module, ABC):
             valued: The terms, and the maps at which their paths part.
             parameters: All that is trained; read in the first call only.
         """
-        losses = [valued.weights[name] * valued.raw[name] for name in self.names]
+        losses = self.losses(valued)
         with torch.autocast(losses[0].device.type, enabled=False):
             total, weights = self.balance(losses, valued.shared, parameters)
         self.calls += 1
@@ -128,6 +128,14 @@ class Balancer(nn.Module, ABC):
             if name not in self.names and valued.weights[name] > 0:
                 total = total + valued.weights[name] * raw
         return Balanced(total, dict(zip(self.names, weights.unbind(), strict=True)))
+
+    def losses(self, valued: Valued) -> list[Tensor]:
+        """λ · term of those that take part: K scalars, 0 for one that has not started yet."""
+        nothing = torch.zeros((), device=valued.total.device)
+        return [
+            valued.weights[name] * valued.raw[name] if valued.weights[name] > 0 else nothing
+            for name in self.names
+        ]
 
     @abstractmethod
     def balance(

@@ -79,6 +79,7 @@ class GramianBalancer(Balancer):
             raise ValueError(f"form is {form!r}; it is one of {', '.join(get_args(Form))}.")
         self.form = form
         self._parts: Parts | None = None
+        self._checked = 0
 
     def balance(
         self,
@@ -88,8 +89,12 @@ class GramianBalancer(Balancer):
     ) -> tuple[Tensor, Tensor]:
         maps = [x for x in shared if x.requires_grad]
         if self._parts is None:
-            self._parts = self._find_parts(losses, maps, parameters)
+            self._parts = self._find_parts(maps, parameters)
         exact = self.form == "exact"
+        heard = sum(loss.requires_grad for loss in losses)
+        if not exact and heard > self._checked:  # some terms start later
+            self._check_cut(losses, maps, self._parts.trunk)
+            self._checked = heard
         common: Sequence[Tensor] = self._parts.trunk if exact else maps
         inputs = [*common, *self._parts.heads]
         found = gradients(losses, inputs)
@@ -127,12 +132,7 @@ class GramianBalancer(Balancer):
             weights = self.rule(gramian) * mean**self.rule.degree
         return self.settled(weights, silent)
 
-    def _find_parts(
-        self,
-        losses: Sequence[Tensor],
-        maps: Sequence[Tensor],
-        parameters: Iterable[nn.Parameter],
-    ) -> Parts:
+    def _find_parts(self, maps: Sequence[Tensor], parameters: Iterable[nn.Parameter]) -> Parts:
         before = leaves(maps)
         trained = [p for p in parameters if p.requires_grad]
         parts = Parts(
@@ -141,8 +141,6 @@ class GramianBalancer(Balancer):
         )
         if not parts.trunk:
             raise UserError("no trained parameter is shared by the terms: nothing to balance.")
-        if self.form == "cheap":
-            self._check_cut(losses, maps, parts.trunk)
         return parts
 
     def _check_cut(
@@ -156,7 +154,7 @@ class GramianBalancer(Balancer):
                     "use exact."
                 )
         for name, loss in zip(self.names, losses, strict=True):
-            if leaves([loss], barred=maps) & set(trunk):
+            if loss.requires_grad and leaves([loss], barred=maps) & set(trunk):
                 raise UserError(
                     f"balancing.form is cheap, but {name} also reaches shared weights past the "
                     "shared maps; use exact."

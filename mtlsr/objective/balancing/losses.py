@@ -215,8 +215,7 @@ class FastAdaptiveBalancer(LossBalancer):
     rule: FastAdaptive
 
     def look_back(self, valued: Valued) -> None:
-        losses = [valued.weights[name] * valued.raw[name] for name in self.names]
-        self.rule.update(values_of(losses).cpu())
+        self.rule.update(values_of(self.losses(valued)).cpu())
 
 
 class Uncertainty(Balancer):

@@ -13,7 +13,7 @@ from mtlsr.metrics.protocol import PRESETS, Protocol
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.evaluation.measures import find_measures
 from mtlsr.runs.evaluation.methods import common_scale, find_methods, find_settings, unusual
-from mtlsr.runs.evaluation.results import read
+from mtlsr.runs.evaluation.results import earlier
 from mtlsr.runs.evaluation.sets import find_sets
 from mtlsr.runs.schema import ConfigError
 
@@ -51,7 +51,7 @@ def comparison(cfg: DictConfig) -> Comparison:
     for method in methods.values():
         method.prepare(sets)
     for folder in cfg.beside:
-        read(Path(folder), protocol, measures)
+        earlier(Path(folder), protocol, measures)
     if cfg.pareto and find_spec("matplotlib") is None:
         raise ConfigError("pareto needs the package matplotlib: pip install 'mtlsr[plots]'.")
     return Comparison(methods, sets, protocol, measures, unusual(settings), missing)

@@ -11,6 +11,7 @@ from mtlsr.inference.device import find_device, find_precision
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.network import Settings
 from mtlsr.inference.methods.table import PREFIXES, find_method, place
+from mtlsr.runs.names import told_apart
 from mtlsr.runs.schema import ConfigError
 
 BICUBIC = "bicubic"
@@ -103,7 +104,7 @@ def _listed(asked: Any) -> list[Any]:
 def _names(words: Sequence[str], places: Sequence[Path | None]) -> list[str]:
     """A name for each method of a list."""
     paths = [_origin(path) for path in places if path is not None]
-    apart = dict(zip(paths, _told_apart(paths), strict=True))
+    apart = dict(zip(paths, told_apart(paths), strict=True))
     ours = [
         p for p, w in zip(places, words, strict=True) if p and w.partition(":")[0] not in PREFIXES
     ]
@@ -121,12 +122,3 @@ def _origin(path: Path) -> Path:
     if path.is_file():
         return path.with_suffix("")
     return path.parent if path.name == "model" else path
-
-
-def _told_apart(paths: Sequence[Path]) -> list[str]:
-    """The last parts of each path: as few as make all of them different, and none a kernel's."""
-    for depth in range(1, max((len(path.parts) for path in paths), default=0) + 1):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len({*KERNELS, *names}) == len(KERNELS) + len(names):
-            return names
-    return [str(path) for path in paths]

@@ -13,6 +13,7 @@ import numpy as np
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.methods.base import Method
 from mtlsr.networks.measure import multiply_adds, parameters
+from mtlsr.runs import drawing
 from mtlsr.runs.evaluation.results import Results
 from mtlsr.runs.files import replacing
 
@@ -83,12 +84,7 @@ def plot(path: Path, results: Results, costs: Mapping[str, Cost]) -> None:
             axes.set_title(dataset)
             known = {m: getattr(each, name) for m, each in costs.items() if getattr(each, name)}
             _points(axes, known, quality, results.measures[0].higher_is_better)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        figure.savefig(unfinished, format="png", dpi=150)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    drawing.save(figure, path)
 
 
 def _points(

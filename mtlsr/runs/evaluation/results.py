@@ -1,9 +1,8 @@
 """Figures of several methods on several data sets, under one protocol."""
 
 import csv
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,8 @@ from typing import Any
 from mtlsr.metrics.protocol import Protocol, check_comparable
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.files import replacing, write_json
+from mtlsr.runs.recorded import KEYS, PER_IMAGE, RESULTS, Recorded, infinities, read
 from mtlsr.runs.schema import ConfigError
-
-RESULTS = "results.json"
-PER_IMAGE = "per_image.csv"
-KEYS = ("dataset", "image", "method")
 
 Row = dict[str, Any]
 """One image and method: `KEYS`, and each measure by its name."""
@@ -47,23 +43,20 @@ class Results:
         return means
 
     def remarks(self) -> list[str]:
-        """The notes, and which images were identical to HR."""
-        decibels = [each.name for each in self.measures if each.unit == "dB"]
+        """The notes, and in which images nothing differs."""
         found = list(self.notes)
         for (dataset, method), rows in self._groups().items():
-            if count := sum(any(math.isinf(row[name]) for name in decibels) for row in rows):
-                found.append(
-                    f"{method} equals HR in {count} of {len(rows)} images of {dataset}: an "
-                    f"infinite PSNR, which counts as {self.protocol.ceiling:g} dB in the mean."
-                )
+            found += infinities(method, dataset, rows, self.measures, self.protocol.ceiling)
         return found
 
     def write(self, folder: Path) -> None:
         """Write results.json and per_image.csv."""
         values: dict[str, Any] = {"protocol": self.protocol.hash, "datasets": self.datasets}
-        write_json(
-            folder / RESULTS, values | ({"settings": self.settings} if self.settings else {})
-        )
+        if Protocol.of_hash(self.protocol.hash) is None:  # a hash alone tells presets only
+            values["protocol_values"] = self.protocol.describe()
+        if self.settings:
+            values["settings"] = self.settings
+        write_json(folder / RESULTS, values)
         with replacing(folder / PER_IMAGE) as file:
             writer = csv.DictWriter(file, [*KEYS, *(each.name for each in self.measures)])
             writer.writeheader()
@@ -75,9 +68,10 @@ class Results:
         A method of a name that is taken is told apart by the folder's; bicubic stays as it is.
 
         Raises:
-            ConfigError: See `read`; or the images are others.
+            UserError: See `earlier`; or the images are others.
         """
-        rows, settings = read(folder, self.protocol, self.measures)
+        found = earlier(folder, self.protocol, self.measures)
+        rows = list(_rows(found, self.measures))
         place = {_place(row): index for index, row in enumerate(self.images)}
         others = {_place(row)[0] for row in rows if _place(row) not in place}
         others |= {dataset for dataset, _ in place.keys() - {_place(row) for row in rows}}
@@ -89,14 +83,14 @@ class Results:
         taken = {row["method"] for row in self.images}
         names = {
             method: f"{folder.name}/{method}" if method in taken else method
-            for method in dict.fromkeys(row["method"] for row in rows)
+            for method in found.methods
         }
         added = [
             row | {"method": names[row["method"]]} for row in rows if row["method"] != "bicubic"
         ]
         both = sorted([*self.images, *added], key=lambda row: place[_place(row)])
-        notes = (f"{folder.name} was measured with {_listed(settings)}.",) if settings else ()
-        return replace(self, images=both, notes=self.notes + notes)
+        notes = [f"{folder.name} was measured with {found.unusual}."] if found.settings else []
+        return replace(self, images=both, notes=(*self.notes, *notes))
 
     def _groups(self) -> dict[tuple[str, str], list[Row]]:
         groups: dict[tuple[str, str], list[Row]] = {}
@@ -109,36 +103,27 @@ class Results:
         return math.fsum(values) / len(rows)  # exactly rounded: the same in every order
 
 
-def read(
-    folder: Path, protocol: Protocol, measures: Sequence[Measure]
-) -> tuple[list[Row], dict[str, Any]]:
-    """The rows and settings that an earlier evaluation left, measured under `protocol`.
+def earlier(folder: Path, protocol: Protocol, measures: Sequence[Measure]) -> Recorded:
+    """What an earlier evaluation left in `folder`, measured under `protocol`.
 
     Raises:
-        ConfigError: The folder holds none, or they are of another protocol, or lack a measure.
+        UserError: The folder holds none, or they are of another protocol, or lack a measure.
     """
-    try:
-        stored = json.loads((folder / RESULTS).read_text())
-        found, settings = stored["protocol"], stored.get("settings", {})
-        with (folder / PER_IMAGE).open(newline="") as file:
-            rows: list[Row] = list(csv.DictReader(file))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(
-            f"beside is {str(folder)!r}, which holds no results: {RESULTS} and {PER_IMAGE}."
-        ) from error
-    check_comparable({"this evaluation": protocol, f"beside={folder}": found})
-    names = [each.name for each in measures]
-    if missing := [name for name in names if any(row.get(name) is None for row in rows)]:
+    found = read(folder)
+    check_comparable({"this evaluation": protocol, f"beside={folder}": found.protocol})
+    have = found.measures
+    if missing := [each.name for each in measures if each.name not in have]:
         raise ConfigError(f"beside={folder} lacks {', '.join(missing)}.")
-    kept = [
-        {key: row[key] for key in KEYS} | {name: float(row[name]) for name in names} for row in rows
-    ]
-    return kept, settings
+    return found
+
+
+def _rows(found: Recorded, measures: Sequence[Measure]) -> Iterator[Row]:
+    for dataset, methods in found.figures.items():
+        for method, images in methods.items():
+            for image, scores in images.items():
+                figures = {each.name: scores[each.name] for each in measures}
+                yield {"dataset": dataset, "image": image, "method": method, **figures}
 
 
 def _place(row: Row) -> tuple[str, str]:
     return row["dataset"], row["image"]
-
-
-def _listed(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from mtlsr.runs.pairwise.measures import Measure, for_mean
-from mtlsr.runs.pairwise.recorded import INTERPOLATION, Entry, Recorded, Scores
+from mtlsr.data.interpolation import METHODS as KERNELS
+from mtlsr.metrics.protocol import Protocol, check_comparable
+from mtlsr.metrics.table import Measure
+from mtlsr.runs.recorded import Entry, Recorded, Scores, infinities
 from mtlsr.runs.schema import ConfigError
 
 LEAST = 5
@@ -23,16 +25,14 @@ Entries = Mapping[str, Entry]
 """Methods by the names that they have in this comparison."""
 
 
-def common_protocol(folders: Folders) -> str:
-    """The hash of the protocol of all results.
+def common_protocol(folders: Folders) -> Protocol:
+    """The protocol of all results.
 
     Raises:
-        ConfigError: There are several.
+        UserError: There are several.
     """
     protocols = {name: results.protocol for name, results in folders.items()}
-    if len(set(protocols.values())) > 1:
-        listed = ", ".join(f"{name} has {protocol}" for name, protocol in protocols.items())
-        raise ConfigError(f"Figures of different protocols are never compared: {listed}.")
+    check_comparable(protocols)
     return next(iter(protocols.values()))
 
 
@@ -75,7 +75,9 @@ def check_images(entries: Entries, dataset: str) -> None:
         raise ConfigError(f"The images of {dataset} are not the same: {'; '.join(lacks)}.")
 
 
-def check_figures(entries: Entries, dataset: str, measures: Sequence[Measure]) -> None:
+def check_figures(
+    entries: Entries, dataset: str, measures: Sequence[Measure], protocol: Protocol
+) -> None:
     """Refuse images that were not measured.
 
     Raises:
@@ -84,11 +86,13 @@ def check_figures(entries: Entries, dataset: str, measures: Sequence[Measure]) -
     for name, entry in entries.items():
         images = entry.images(dataset)
         for each in measures:
-            figures = {i: s.get(each.name, math.nan) for i, s in images.items()}
-            lack = [i for i, f in figures.items() if not math.isfinite(for_mean(each, f))]
+            figures = {image: scores.get(each.name, math.nan) for image, scores in images.items()}
+            lack = [i for i, f in figures.items() if not math.isfinite(each.for_mean(f, protocol))]
+            if len(lack) == len(images):
+                there = ", ".join(dict.fromkeys(key for s in images.values() for key in s))
+                raise ConfigError(f"{name} has no {each.name} of {dataset}; it has {there}.")
             if lack:
-                which = "any image" if len(lack) == len(images) else _listed(lack)
-                raise ConfigError(f"{name} has no {each.name} of {which} of {dataset}.")
+                raise ConfigError(f"{name} has no {each.name} of {_listed(lack)} of {dataset}.")
 
 
 def check_inputs(folders: Folders, dataset: str, measures: Sequence[Measure]) -> None:
@@ -99,7 +103,7 @@ def check_inputs(folders: Folders, dataset: str, measures: Sequence[Measure]) ->
     """
     seen: dict[tuple[str, str], tuple[str, Scores]] = {}
     for name, results in folders.items():
-        for method in INTERPOLATION:
+        for method in KERNELS:
             for image, scores in results.figures.get(dataset, {}).get(method, {}).items():
                 earlier, first = seen.setdefault((method, image), (name, scores))
                 for each in measures:
@@ -112,24 +116,22 @@ def check_inputs(folders: Folders, dataset: str, measures: Sequence[Measure]) ->
 
 
 def remarks(
-    folders: Folders, entries: Entries, datasets: Sequence[str], measures: Sequence[Measure]
+    folders: Folders,
+    entries: Entries,
+    datasets: Sequence[str],
+    measures: Sequence[Measure],
+    protocol: Protocol,
 ) -> list[str]:
     """What a reader has to know of the figures, a sentence each."""
     found = [
-        f"{name} was measured with {', '.join(f'{k} {v}' for k, v in results.settings.items())}."
+        f"{name} was measured with {results.unusual}."
         for name, results in folders.items()
         if results.settings
     ]
     for dataset in datasets:
         for name, entry in entries.items():
-            for each in measures:
-                figures = [scores[each.name] for scores in entry.images(dataset).values()]
-                if count := sum(map(math.isinf, figures)):
-                    found.append(
-                        f"{name} equals the original in {count} of {len(figures)} images of "
-                        f"{dataset}: an infinite {each.title}, which counts as "
-                        f"{for_mean(each, math.inf):g} {each.unit} here and in the means."
-                    )
+            images = entry.images(dataset).values()
+            found += infinities(name, dataset, images, measures, protocol.ceiling)
     return found
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mtlsr.metrics.paired import Interval, holm, paired_interval, signed_rank
-from mtlsr.runs.pairwise.measures import Measure, for_mean
+from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.selection import Selection
+from mtlsr.runs.recorded import Scores
 
 SURE = 0.05
 """Probability of an error that is taken: intervals are of 95 %."""
@@ -70,11 +71,11 @@ def _difference(
     selection: Selection, dataset: str, measure: Measure, first: str, second: str
 ) -> Difference:
     ours, theirs = (selection.entries[each].images(dataset) for each in (first, second))
-    name = measure.name
-    figures = {
-        image: (for_mean(measure, scores[name]), for_mean(measure, theirs[image][name]))
-        for image, scores in ours.items()
-    }
+
+    def counted(scores: Scores) -> float:
+        return measure.for_mean(scores[measure.name], selection.protocol)
+
+    figures = {image: (counted(scores), counted(theirs[image])) for image, scores in ours.items()}
     values = [a - b for a, b in figures.values()]
     interval = paired_interval(values, level=1 - SURE)
     return Difference(dataset, measure, first, second, figures, interval, signed_rank(values))

@@ -8,9 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.table import MEASURES, Measure
+from mtlsr.runs.names import told_apart
 from mtlsr.runs.pairwise import checks
-from mtlsr.runs.pairwise.measures import Measure, find_measures
-from mtlsr.runs.pairwise.recorded import Entry, Recorded, read
+from mtlsr.runs.recorded import Entry, Recorded, read
 from mtlsr.runs.schema import ConfigError
 
 
@@ -24,7 +26,7 @@ class Selection:
     """Names: the first one's figures minus the second one's."""
     datasets: list[str]
     measures: list[Measure]
-    protocol: str
+    protocol: Protocol
     notes: list[str]
 
 
@@ -32,18 +34,18 @@ def select(cfg: DictConfig) -> Selection:
     """Find what `cfg` asks for, and make sure that it can be compared.
 
     Raises:
-        ConfigError: What is missing or does not go together, and what there is.
+        UserError: What is missing or does not go together, and what there is.
     """
     folders = {name: read(path) for name, path in _folders(cfg).items()}
     protocol = checks.common_protocol(folders)
     entries = _named(_chosen(_all(folders), cfg.methods))
-    pairs, measures = _pairs(list(entries), cfg.baseline), find_measures(cfg.metrics)
+    pairs, measures = _pairs(list(entries), cfg.baseline), _measures(cfg.metrics)
     datasets, notes = checks.common_datasets(entries, cfg.datasets)
     for dataset in datasets:
         checks.check_images(entries, dataset)
-        checks.check_figures(entries, dataset, measures)
+        checks.check_figures(entries, dataset, measures, protocol)
         checks.check_inputs(folders, dataset, measures)
-    notes += checks.remarks(folders, entries, datasets, measures)
+    notes += checks.remarks(folders, entries, datasets, measures, protocol)
     return Selection(entries, pairs, datasets, measures, protocol, notes)
 
 
@@ -64,17 +66,8 @@ def _folders(cfg: DictConfig) -> dict[str, Path]:
             f"A folder is given twice: {', '.join(paths)}. results=<folder> compares the methods "
             "of a single one."
         )
-    names = [str(name) for name in given] if isinstance(given, dict) else _told_apart(places)
+    names = [str(name) for name in given] if isinstance(given, dict) else told_apart(places)
     return {name: Path(path) for name, path in zip(names, paths, strict=True)}
-
-
-def _told_apart(paths: Sequence[Path]) -> list[str]:
-    """The last parts of each path, as few as make all of them different."""
-    for depth in range(1, max(len(path.parts) for path in paths)):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in paths]
 
 
 def _all(folders: Mapping[str, Recorded]) -> list[Entry]:
@@ -126,3 +119,11 @@ def _pairs(names: Sequence[str], baseline: str | None) -> list[tuple[str, str]]:
     if baseline not in names:
         raise ConfigError(f"baseline is {baseline!r}; it is one of {', '.join(names)}.")
     return [(name, baseline) for name in names if name != baseline]
+
+
+def _measures(names: Sequence[str]) -> list[Measure]:
+    """The measures of these names; their figures are there, so no backbone is needed."""
+    unknown = [name for name in names if name not in MEASURES]
+    if unknown or not names:
+        raise ConfigError(f"metrics is {list(names)}; it holds any of {', '.join(MEASURES)}.")
+    return [MEASURES[name] for name in dict.fromkeys(names)]

@@ -9,6 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from mtlsr.metrics.paired import Interval
 from mtlsr.runs.files import replacing
 from mtlsr.runs.pairwise.differences import SURE, Difference
 
@@ -38,7 +39,7 @@ def sentence(found: Difference) -> str:
     else:
         verdict = f"is worse than {second} on {found.worse}"
     ties = f", equal on {found.equal}" if found.equal else ""
-    mean, low, high = _rounded(found)
+    mean, low, high = rounded(found.interval, found.measure.digits)
     lower = "" if found.measure.higher_is_better else " (lower is better)"
     doubt = ""
     if found.interval.excludes_zero and (found.corrected or 0) >= SURE:
@@ -54,7 +55,8 @@ def extremes(found: Difference) -> str:
     """The images on which the first method gains least and most."""
     sign = 1 if found.measure.higher_is_better else -1
     order = sorted(found.values.items(), key=lambda item: sign * item[1])
-    least, most = (f"{_signed(x, _digits(found))} ({image})" for image, x in (order[0], order[-1]))
+    digits = _digits(found.interval, found.measure.digits)
+    least, most = (f"{_signed(x, digits)} ({image})" for image, x in (order[0], order[-1]))
     return f"Image by image from {least} to {most}."
 
 
@@ -103,7 +105,7 @@ def _sheet(found: Sequence[Difference]) -> tuple[list[str], list[list[str]]]:
     heads = [*HEADS, "Holm p"] if several else list(HEADS)
     rows = []
     for each in found:
-        mean, low, high = _rounded(each)
+        mean, low, high = rounded(each.interval, each.measure.digits)
         words = [each.dataset, each.measure.title, f"{each.first} − {each.second}"]
         share, p = f"{each.better}/{len(each.figures)}", p_value(each.p)
         rows.append([*words, share, mean, f"{low} to {high}", p, p_value(each.corrected)])
@@ -145,15 +147,14 @@ def _unit(found: Difference) -> str:
     return f" {found.measure.unit}" if found.measure.unit else ""
 
 
-def _rounded(found: Difference) -> list[str]:
-    """Mean, low and high."""
-    interval, digits = found.interval, _digits(found)
+def rounded(interval: Interval, digits: int) -> list[str]:
+    """Mean, low and high with at least so many digits, and more where they say something."""
+    digits = _digits(interval, digits)
     return [_signed(value, digits) for value in (interval.mean, interval.low, interval.high)]
 
 
-def _digits(found: Difference) -> int:
+def _digits(interval: Interval, digits: int) -> int:
     """As the measure has, more where the interval is narrower, or its sign would be lost."""
-    interval, digits = found.interval, found.measure.digits
     half = (interval.high - interval.low) / 2
     if half > 0:
         digits = max(digits, -math.floor(math.log10(half)))

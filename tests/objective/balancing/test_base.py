@@ -227,3 +227,22 @@ def test_a_term_without_any_gradient_stops_nothing(name):
     assert all(gradient.isfinite().all() for gradient in gradients)
     for network in (module.network.realism, module.network.restoration):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+
+
+@pytest.mark.parametrize("reported", [True, False])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_term_that_has_not_started_is_silent(name, reported):
+    """Before it starts it has weight 0, and a value without gradient where it is reported."""
+    module = stage(build_balancer(name, TERMS))
+    module.objective.starts["realism"] = 1.5  # never
+    valued = module.evaluate_terms(batch(), everything=reported)
+    assert ("realism" in valued.raw) is reported
+    balanced = module.balancer(valued, module.parameters())
+    assert balanced.weights["realism"] == 1
+    assert sum(balanced.weights.values()).item() == pytest.approx(3, rel=1e-5)
+    if module.balancer.looks_back:
+        module.balancer.look_back(module.evaluate_terms(batch(), everything=False))
+    balanced.total.backward()
+    module.objective.starts["realism"] = 0.0
+    later = module.balancer(module.evaluate_terms(batch()), module.parameters())
+    assert later.total.item() > balanced.total.item() or later.weights["realism"] != 1

@@ -1,5 +1,7 @@
 """Gramian methods: TorchJD's own updates, on the real two networks, whatever the form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -258,6 +260,16 @@ def test_the_cheap_form_refuses_terms_that_go_around_the_shared_maps():
     # x: 3b, y: 2 · 3 · 3a + 1
     assert parameters[0].grad.tolist() == [3 + 19, 6 + 37]
     assert parameters[1].grad.tolist() == [3, 6]
+
+
+def test_the_cheap_form_looks_at_a_term_when_it_starts():
+    valued, parameters = around()
+    balancer = build_balancer("upgrad", "xyz", form="cheap")
+    valued.weights["z"], valued.raw["z"] = 1.0, (valued.shared[0] * parameters[1]).mean()
+    late = replace(valued, weights=valued.weights | {"y": 0.0})
+    balancer(late, parameters)
+    with pytest.raises(UserError, match="y also reaches shared weights past the shared maps"):
+        balancer(valued, parameters)
 
 
 def test_the_cheap_form_refuses_shared_maps_that_build_on_each_other():

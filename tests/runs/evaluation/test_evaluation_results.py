@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from mtlsr.errors import UserError
-from mtlsr.metrics import Protocol
+from mtlsr.metrics import MEASURES, Protocol
 from mtlsr.runs.evaluation.measures import STANDARD, find_measures
 from mtlsr.runs.evaluation.results import Results
+from mtlsr.runs.recorded import read
 from mtlsr.runs.schema import ConfigError
 
 PROTOCOL = Protocol.preset("literature", 4)
@@ -41,12 +42,21 @@ def test_means_are_over_images_and_infinite_figures_count_as_the_ceiling() -> No
     }
 
 
-def test_identical_images_are_said() -> None:
+def test_infinite_figures_are_said_by_their_measures() -> None:
     assert results(PLAIN, notes=("A note.",)).remarks() == [
         "A note.",
-        "ours equals HR in 1 of 2 images of set5: an infinite PSNR, which counts as 100 dB in the "
-        "mean.",
+        "ours has an infinite PSNR-Y in 1 of 2 images of set5, where nothing differs; it counts "
+        "as 100 dB in means.",
     ]
+    rows = [
+        {"dataset": "set5", "image": image, "method": "ours", "psnr_y": figure, "psnr_rgb": figure,
+         "lr_psnr": math.inf}
+        for image, figure in (("baby", 30.0), ("bird", math.inf))
+    ]  # fmt: skip
+    measures = tuple(MEASURES[name] for name in ("psnr_y", "psnr_rgb", "lr_psnr"))
+    said = " ".join(Results(PROTOCOL, measures, rows).remarks())
+    assert "an infinite PSNR-Y and PSNR-RGB in 1 of 2 images" in said
+    assert "an infinite LR-PSNR in 2 of 2 images" in said
 
 
 def test_what_is_written_can_be_put_beside_others(tmp_path: Path) -> None:
@@ -56,6 +66,7 @@ def test_what_is_written_can_be_put_beside_others(tmp_path: Path) -> None:
     first.write(folder)
     written = json.loads((folder / "results.json").read_text())
     assert written["protocol"] == PROTOCOL.hash
+    assert "protocol_values" not in written
     assert written["settings"] == {"precision": "bfloat16"}
     with (folder / "per_image.csv").open(newline="") as file:
         assert [row["psnr_y"] for row in csv.DictReader(file)] == ["30.0", "32.0", "28.0", "inf"]
@@ -77,6 +88,22 @@ def test_figures_of_another_protocol_are_not_ranked_with_these(tmp_path: Path) -
             other.beside(tmp_path)
 
 
+def test_a_changed_protocol_is_written_with_its_values(tmp_path: Path) -> None:
+    own = replace(results(PLAIN), protocol=replace(PROTOCOL, ceiling=60.0, border=3))
+    own.write(tmp_path)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["protocol_values"] == own.protocol.describe()
+    assert read(tmp_path).protocol == own.protocol
+    assert list(own.beside(tmp_path).datasets["set5"]) == [
+        "bicubic",
+        "ours",
+        f"{tmp_path.name}/ours",
+    ]
+    said = r"differ in border \(4 and 3\) and ceiling \(100.0 and 60.0\)"
+    with pytest.raises(UserError, match=said):
+        results(PLAIN).beside(tmp_path)
+
+
 def test_means_over_other_images_are_not_ranked_with_these(tmp_path: Path) -> None:
     results(PLAIN).write(tmp_path)
     fewer = {key: value for key, value in PLAIN.items() if key[1] == "baby"}
@@ -86,14 +113,14 @@ def test_means_over_other_images_are_not_ranked_with_these(tmp_path: Path) -> No
 
 
 def test_results_without_a_measure_and_folders_without_results_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="which holds no results"):
+    with pytest.raises(ConfigError, match=r"holds no results\.json"):
         results(PLAIN).beside(tmp_path)
     results(PLAIN).write(tmp_path)
     more = Results(PROTOCOL, STANDARD, [])
     with pytest.raises(ConfigError, match="lacks psnr_rgb, ssim_rgb"):
         more.beside(tmp_path)
     (tmp_path / "results.json").write_text("[]")
-    with pytest.raises(ConfigError, match="which holds no results"):
+    with pytest.raises(ConfigError, match=r"results\.json is damaged"):
         results(PLAIN).beside(tmp_path)
 
 
@@ -121,6 +148,6 @@ def test_a_measure_that_lacks_its_package_is_named_and_the_others_stay(
     monkeypatch.setattr(room, "measures", without_ssim)
     found, missing = find_measures(["psnr_y", "ssim_y"])
     assert [each.name for each in found] == ["psnr_y"]
-    assert missing == ("ssim_y is not measured: ssim_y needs the package nowhere.",)
+    assert missing == ("Not measured: ssim_y needs the package nowhere.",)
     with pytest.raises(ConfigError, match="of which none can be measured"):
         find_measures(["ssim_y"])

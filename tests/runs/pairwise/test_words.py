@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mtlsr.metrics import MEASURES, Measure
 from mtlsr.metrics.paired import Interval, paired_interval, signed_rank
 from mtlsr.runs.pairwise.differences import Difference, undecided
-from mtlsr.runs.pairwise.measures import MEASURES, Measure
 from mtlsr.runs.pairwise.words import extremes, p_value, rich_table, sentence
 
-LPIPS = Measure("lpips", "LPIPS", 4, higher_is_better=False)
+LPIPS = MEASURES["lpips"]
 
 
 def difference(

@@ -3,20 +3,19 @@
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtlsr.runs.pairwise.measures import MEASURES, for_mean
+from mtlsr.data.interpolation import METHODS as KERNELS
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.table import MEASURES, Measure
 from mtlsr.runs.schema import ConfigError
 
 RESULTS = "results.json"
 PER_IMAGE = "per_image.csv"
 KEYS = ("dataset", "image", "method")
-
-INTERPOLATION = ("nearest", "bilinear", "bicubic", "lanczos")
-"""Methods that are the same in every folder."""
 
 Scores = dict[str, float]
 """Measure -> figure."""
@@ -33,16 +32,28 @@ class Recorded:
     """The figures of every image."""
 
     folder: Path
-    protocol: str
-    """Hash of the protocol that they were measured under."""
+    protocol: Protocol
+    """What they were measured under."""
     figures: Figures
     settings: dict[str, Any]
     """How the networks computed, where it was not the usual way."""
 
     @property
+    def unusual(self) -> str:
+        """The settings in words."""
+        return ", ".join(f"{key} {value}" for key, value in self.settings.items())
+
+    @property
     def methods(self) -> list[str]:
         """Of all data sets, in the order of the file."""
         return list(dict.fromkeys(name for found in self.figures.values() for name in found))
+
+    @property
+    def measures(self) -> set[str]:
+        """Names of those that every image has a figure of."""
+        methods = [images for found in self.figures.values() for images in found.values()]
+        every = [set(scores) for images in methods for scores in images.values()]
+        return set.intersection(*every) if every else set()
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Entry:
     @property
     def interpolates(self) -> bool:
         """Whether it is the same in every folder."""
-        return self.method in INTERPOLATION
+        return self.method in KERNELS
 
     @property
     def datasets(self) -> list[str]:
@@ -91,7 +102,7 @@ def read(folder: Path) -> Recorded:
             )
     try:
         stored = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        protocol, settings = str(stored["protocol"]), dict(stored.get("settings", {}))
+        protocol, settings = _protocol(stored), dict(stored.get("settings", {}))
         means = {
             (dataset, method): {name: float(mean) for name, mean in scores.items()}
             for dataset, methods in stored["datasets"].items()
@@ -99,6 +110,11 @@ def read(folder: Path) -> Recorded:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{folder / RESULTS} is damaged: {error!r}.") from error
+    if protocol is None:
+        raise ConfigError(
+            f"{folder} was measured under protocol {stored['protocol']}, which is not of this "
+            "version: measure again."
+        )
     figures: Figures = {}
     for (dataset, image, method), scores in _rows(folder / PER_IMAGE):
         images = figures.setdefault(dataset, {}).setdefault(method, {})
@@ -107,8 +123,44 @@ def read(folder: Path) -> Recorded:
                 f"{folder / PER_IMAGE} has image {image!r} of {dataset} twice for {method}."
             )
         images[image] = scores
-    _check_means(folder, means, figures)
+    _check_means(folder, means, figures, protocol)
     return Recorded(folder, protocol, figures, settings)
+
+
+def infinities(
+    method: str, dataset: str, images: Collection[Scores], measures: Sequence[Measure], limit: float
+) -> list[str]:
+    """Sentences on infinite figures, those of images in which nothing differs.
+
+    Args:
+        method: Whose figures they are.
+        dataset: On what.
+        images: The figures of each image.
+        measures: Those that are looked at.
+        limit: What an infinite figure counts as in a mean, in dB.
+    """
+    titles: dict[int, list[str]] = {}
+    for each in (measure for measure in measures if measure.unit == "dB"):
+        if count := sum(math.isinf(scores[each.name]) for scores in images):
+            titles.setdefault(count, []).append(each.title)
+    return [
+        f"{method} has an infinite {' and '.join(found)} in {count} of {len(images)} images of "
+        f"{dataset}, where nothing differs; it counts as {limit:g} dB in means."
+        for count, found in titles.items()
+    ]
+
+
+def _protocol(stored: Any) -> Protocol | None:
+    """The protocol of results; None if it is not of this version.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: The results are damaged.
+    """
+    digest = str(stored["protocol"])
+    values = dict(stored.get("protocol_values", {}))
+    values.pop("rules", None)  # the hash has them, too
+    found = Protocol(**values) if values else Protocol.of_hash(digest)
+    return found if found is not None and found.hash == digest else None
 
 
 def _rows(path: Path) -> Iterator[tuple[tuple[str, str, str], Scores]]:
@@ -126,7 +178,7 @@ def _rows(path: Path) -> Iterator[tuple[tuple[str, str, str], Scores]]:
         raise ConfigError(f"{path} is damaged: it has no column {', '.join(lacking)}.")
 
 
-def _check_means(folder: Path, means: Means, figures: Figures) -> None:
+def _check_means(folder: Path, means: Means, figures: Figures, protocol: Protocol) -> None:
     """Refuse two files that are of different evaluations."""
     refusal = f"{RESULTS} and {PER_IMAGE} in {folder} are not of one evaluation: "
     if means.keys() != {(dataset, method) for dataset in figures for method in figures[dataset]}:
@@ -136,7 +188,7 @@ def _check_means(folder: Path, means: Means, figures: Figures) -> None:
         own = {"images": float(len(images))}
         for name, measure in MEASURES.items():
             if all(name in image for image in images):
-                values = [for_mean(measure, image[name]) for image in images]
+                values = [measure.for_mean(image[name], protocol) for image in images]
                 own[name] = math.fsum(values) / len(values)
         for name in own:
             if abs(own[name] - scores.get(name, own[name])) > 1e-6:

@@ -1,0 +1,147 @@
+"""A leaderboard as a table for the terminal and as sweep.csv."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mtlsr.runs.files import replacing
+from mtlsr.runs.pairwise.measures import Measure
+from mtlsr.runs.pairwise.words import rounded
+from mtlsr.sweeps.leaderboard import Leaderboard
+from mtlsr.sweeps.statistics import Board, Score
+from mtlsr.sweeps.variants import SEED, Variant
+from mtlsr.sweeps.words import CAPTION, answers, duration, mean_text, remarks, short
+
+NAME = "sweep.csv"
+
+
+def show(found: Leaderboard, console: Console) -> None:
+    """Print tables, answers and what is missing."""
+    for board in found.boards:
+        console.print(_table(found, board))
+    if found.boards:
+        console.print(CAPTION, highlight=False, style="dim")
+    for line in [*answers(found), *remarks(found)]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def write(folder: Path, found: Leaderboard) -> Path:
+    """Write sweep.csv: a row a job, data set and measure, and the variant's figures beside it."""
+    path = folder / NAME
+    rows = list(_rows(found))
+    with replacing(path) as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _table(found: Leaderboard, board: Board) -> Table:
+    keys = list(found.baseline.values)
+    first, *others = board.measures
+    title = f"{board.dataset}, {board.images} image{'s' * (board.images > 1)}"
+    table = Table(
+        title=f"{title}, protocol {board.protocol}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for key in short(keys) or [""]:
+        table.add_column(escape(key))
+    for head in ("seeds", _head(first), "difference"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("to baseline", min_width=15)
+    for head in (*map(_head, others), "time"):
+        table.add_column(head, justify="right", no_wrap=True)
+    if not found.complete:
+        table.add_column("status")
+    by_name = {variant.name: variant for variant in found.variants}
+    unmeasured = [name for name in by_name if name not in board.scores]
+    for name in [*board.ranked(), *unmeasured]:
+        variant, own = by_name[name], board.scores.get(name, {})
+        is_baseline = variant is found.baseline
+        cells = [*(variant.values[key] for key in keys)] or [name]
+        cells.append(str(len(variant.done)))
+        cells += _cells(first, own[first.name], is_baseline) if own else [""] * 3
+        cells += [f"{own[each.name].mean:.{each.digits}f}" if own else "" for each in others]
+        cells += [duration(variant.seconds), *([] if found.complete else [variant.status])]
+        style = "bold" if is_baseline else None if own else "dim"
+        table.add_row(*map(escape, cells), style=style)
+    for method, means in board.beside.items():
+        figures = [f"{means[each.name]:.{each.digits}f}" for each in board.measures]
+        cells = [method, *[""] * max(len(keys), 1), figures[0], "", "", *figures[1:]]
+        table.add_row(*cells, style="dim")
+    return table
+
+
+def _head(measure: Measure) -> str:
+    return measure.title if measure.higher_is_better else f"{measure.title} ↓"
+
+
+def _cells(measure: Measure, score: Score, is_baseline: bool) -> list[str]:
+    """Mean, difference with its interval below, verdict."""
+    mean = mean_text(measure, score)
+    if is_baseline:
+        return [mean, "", "baseline"]
+    if score.difference is None:
+        return [mean, "", "no common seed" if not score.seeds else "one image"]
+    difference, low, high = rounded(score.difference, measure.digits)
+    return [mean, f"{difference}\n{low} to {high}", score.verdict]
+
+
+def _rows(found: Leaderboard) -> Iterator[dict[str, Any]]:
+    for variant in found.variants:
+        for job in variant.jobs:
+            seed = job.value(SEED)
+            head = {
+                "sweep": job.sweep.name,
+                "job": job.name,
+                **variant.values,
+                "seed": seed,
+                "status": job.status,
+                "seconds": round(job.seconds, 2),
+                "failure": job.failure,
+            }
+            counted = variant.done.get(seed) is job
+            measured = [
+                (board, measure)
+                for board in found.boards
+                for measure in board.measures
+                if counted and seed in _by_seed(board, variant, measure)
+            ]
+            if not measured:
+                yield head
+            for board, measure in measured:
+                yield head | _figures(board, variant, measure, seed, variant is found.baseline)
+
+
+def _by_seed(board: Board, variant: Variant, measure: Measure) -> dict[str, float]:
+    own = board.scores.get(variant.name, {})
+    return own[measure.name].by_seed if measure.name in own else {}
+
+
+def _figures(
+    board: Board, variant: Variant, measure: Measure, seed: str, is_baseline: bool
+) -> dict[str, Any]:
+    score = board.scores[variant.name][measure.name]
+    interval = score.difference
+    return {
+        "dataset": board.dataset,
+        "protocol": board.protocol,
+        "images": board.images,
+        "measure": measure.name,
+        "value": score.by_seed[seed],
+        "seeds": len(score.by_seed),
+        "mean": score.mean,
+        "deviation": score.deviation,
+        "difference": interval.mean if interval else None,
+        "low": interval.low if interval else None,
+        "high": interval.high if interval else None,
+        "verdict": "baseline" if is_baseline else score.verdict,
+    }

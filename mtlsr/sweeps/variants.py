@@ -1,0 +1,107 @@
+"""What was swept: jobs that differ in nothing but their seed are repetitions of one variant."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps.jobs import Job
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A choice of the swept values, and the jobs that repeat it with other seeds."""
+
+    values: dict[str, str]
+    """Swept key -> its value, as the command line has it."""
+    jobs: tuple[Job, ...]
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others: `loss.lambda2=0.1 balancing=mgda`."""
+        return " ".join(f"{key}={value}" for key, value in self.values.items()) or "all"
+
+    @property
+    def done(self) -> dict[str, Job]:
+        """Seed -> the job that came to its end with it; the first one, should there be several."""
+        found: dict[str, Job] = {}
+        for job in self.jobs:
+            if job.done:
+                found.setdefault(job.value(SEED), job)
+        return found
+
+    @property
+    def seconds(self) -> float | None:
+        """Mean time of a job that is done; None if there is none."""
+        times = [job.seconds for job in self.done.values()]
+        return sum(times) / len(times) if times else None
+
+    @property
+    def status(self) -> str:
+        """done, or how many of its jobs are in which state."""
+        states = [job.status for job in self.jobs]
+        if set(states) == {"done"}:
+            return "done"
+        return ", ".join(f"{states.count(each)} {each}" for each in dict.fromkeys(states))
+
+
+def variants(jobs: Sequence[Job]) -> list[Variant]:
+    """Jobs by what was swept, in their order.
+
+    Swept is every key of the command line that has several values, but `seed`. Where jobs of
+    several sweeps would be the same then, the sweep's folder is one more such key.
+    """
+    keys = [key for key in _keys(jobs) if len({job.value(key) for job in jobs}) > 1]
+    groups: dict[tuple[tuple[str, str], ...], list[Job]] = {}
+    places = {job.sweep for job in jobs}
+    ours = [(job, [(key, job.value(key)) for key in keys]) for job in jobs]
+    twice = [(job.value(SEED), values) for job, values in ours]
+    if len(places) > 1 and any(twice.count(each) > 1 for each in twice):
+        ours = [(job, [("sweep", job.sweep.name), *values]) for job, values in ours]
+    for job, values in ours:
+        groups.setdefault(tuple(values), []).append(job)
+    return [Variant(dict(values), tuple(repeats)) for values, repeats in groups.items()]
+
+
+def repeated(found: Iterable[Variant]) -> list[str]:
+    """Which jobs are another one again and are not counted, a sentence each."""
+    said = []
+    for variant in found:
+        counted = variant.done
+        for job in variant.jobs:
+            first = counted.get(job.value(SEED))
+            if job.done and first is not None and first is not job:
+                said.append(f"Job {job.name} is job {first.name} again, and is not counted.")
+    return said
+
+
+def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
+    """The variant that the others are compared with: the first one, or the one that is asked for.
+
+    Args:
+        found: All variants.
+        asked: A job's name, or values that one variant alone has: `loss.lambda2=0.1`.
+
+    Raises:
+        ConfigError: None or several are meant.
+    """
+    if asked is None:
+        return found[0]
+    wanted = set(asked.split())
+    meant = [
+        variant
+        for variant in found
+        if any(job.name == asked for job in variant.jobs)
+        or wanted <= {f"{key}={value}" for key, value in variant.values.items()}
+    ]
+    if len(meant) != 1:
+        raise ConfigError(
+            f"baseline is {asked!r}, which means {len(meant)} of these: "
+            f"{'; '.join(variant.name for variant in found)}. A job's number does, too."
+        )
+    return meant[0]
+
+
+def _keys(jobs: Iterable[Job]) -> Iterable[str]:
+    return dict.fromkeys(key for job in jobs for key in job.given if key != SEED)

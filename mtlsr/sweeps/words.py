@@ -1,0 +1,93 @@
+"""A sweep's answer in words."""
+
+from collections.abc import Mapping, Sequence
+
+from mtlsr.runs.pairwise.measures import Measure
+from mtlsr.runs.pairwise.words import rounded
+from mtlsr.sweeps.leaderboard import Leaderboard
+from mtlsr.sweeps.statistics import Board, Score
+from mtlsr.sweeps.variants import repeated
+
+CAPTION = (
+    "± is the standard deviation over seeds. Differences are to the baseline, on the same images "
+    "and under the same seeds, with 95 % intervals over both, each on its own."
+)
+
+
+def answers(found: Leaderboard) -> list[str]:
+    """What each data set says in each measure, a sentence each."""
+    return [_answer(board, measure) for board in found.boards for measure in board.measures]
+
+
+def remarks(found: Leaderboard) -> list[str]:
+    """Which jobs are not in the figures and why, and what else a reader has to know."""
+    said = [f"Job {job.name} failed: {job.failure}" for job in found.failed]
+    for status in ("interrupted", "unfinished", "not started"):
+        names = [job.name for job in found.jobs if job.status == status]
+        if names:
+            said.append(f"{status.capitalize()}: job{'s' * (len(names) > 1)} {', '.join(names)}.")
+    if not found.boards:
+        said.append("No job has figures yet: there is nothing to rank.")
+    said += repeated(found.variants)
+    commits = {str(job.manifest.get("commit")) for job in found.jobs if job.done}
+    if len(commits) > 1:
+        said.append(f"The jobs ran different code: commits {', '.join(sorted(commits))}.")
+    return said
+
+
+def mean_text(measure: Measure, score: Score) -> str:
+    """`28.42 ± 0.03`."""
+    mean = f"{score.mean:.{measure.digits}f}"
+    spread = score.deviation
+    return mean if spread is None else f"{mean} ± {spread:.{measure.digits}f}"
+
+
+def duration(seconds: float | None) -> str:
+    """`1:02:03`, `2:03`; "" of None."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def short(keys: Sequence[str]) -> list[str]:
+    """Keys by their last words, where that tells them apart."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [a if last.count(a) == 1 else key for a, key in zip(last, keys, strict=True)]
+
+
+def _answer(board: Board, measure: Measure) -> str:
+    scores = {name: own[measure.name] for name, own in board.scores.items()}
+    sign = 1 if measure.higher_is_better else -1
+    best = max(scores, key=lambda name: sign * scores[name].mean)
+    unit = f" {measure.unit}" if measure.unit else ""
+    reached = f"{mean_text(measure, scores[best])}{unit}"
+    opening = f"{board.dataset}, {measure.title}: {best}"
+    if len(scores) == 1:
+        return f"{opening} alone has figures: {reached}."
+    opening += f" is highest, {reached}" if sign > 0 else f" is lowest, {reached}"
+    if board.baseline is None:
+        return f"{opening}; the baseline has no figures to compare it with."
+    if best == board.baseline:
+        return f"{opening}; it is the baseline{_others(scores, best)}."
+    if (interval := scores[best].difference) is None:
+        return f"{opening}; it cannot be compared with the baseline {board.baseline}."
+    mean, low, high = rounded(interval, measure.digits)
+    verdict = {"better": "better than", "worse": "worse than"}.get(
+        scores[best].verdict, "not distinguishable from"
+    )
+    return (
+        f"{opening}; {verdict} the baseline {board.baseline} ({mean}{unit}, 95 % interval "
+        f"{low} to {high})."
+    )
+
+
+def _others(scores: Mapping[str, Score], baseline: str) -> str:
+    """Which variants are worse than the best one, and which cannot be told from it."""
+    found: list[str] = []
+    for verdict in ("worse", "not distinguishable"):
+        names = [n for n, score in scores.items() if n != baseline and score.verdict == verdict]
+        if names:
+            found.append(f"{verdict}: {', '.join(names)}")
+    return "".join(f"; {each}" for each in found)

@@ -1,0 +1,63 @@
+"""What a sweep's folder is read as."""
+
+import pytest
+
+from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps.jobs import collect
+from tests.sweeps.made import write_job, write_sweep
+
+
+def test_each_state_of_a_job_is_told(tmp_path):
+    sweep = write_sweep(tmp_path / "sweep", "loss.lambda2=0,1,2", "seed=0,1")
+    given = [[f"loss.lambda2={a}", f"seed={b}"] for a in range(3) for b in range(2)]
+    write_job(sweep, 0, given[0], {"set": {"mtlsr": [30.0]}})
+    write_job(sweep, 1, given[1], status="failed", error="ValueError: the sky fell")
+    write_job(sweep, 2, given[2], status="interrupted")
+    write_job(sweep, 3, given[3], status="running")
+    folder = write_job(sweep, 4, given[4], status=None)
+    (folder / "error.txt").write_text("Traceback\n  in a file\nRuntimeError: no memory\n")
+    jobs = collect(sweep)
+    assert [job.status for job in jobs] == [
+        "done", "failed", "interrupted", "unfinished", "failed", "not started",
+    ]  # fmt: skip
+    assert [list(job.overrides) for job in jobs] == given
+    assert [job.failure for job in jobs if job.failure] == [
+        "ValueError: the sky fell",
+        "RuntimeError: no memory",
+    ]
+    assert [job.results is not None for job in jobs] == [True] + [False] * 5
+
+
+def test_the_order_is_that_of_the_command_and_not_of_names(tmp_path):
+    sweep = write_sweep(tmp_path / "sweep", "seed=" + ",".join(map(str, range(12))))
+    for number in reversed(range(12)):
+        write_job(sweep, number, [f"seed={number}"], name=f"seed/{number}")
+    assert [job.name for job in collect(sweep)] == [f"seed/{number}" for number in range(12)]
+
+
+def test_a_later_success_outdoes_an_earlier_error(tmp_path):
+    folder = write_job(tmp_path, 0, [], {"set": {"mtlsr": [30.0]}})
+    (folder / "error.txt").write_text("earlier")
+    assert collect(tmp_path)[0].status == "done"
+
+
+def test_a_value_that_no_job_was_given_is_looked_up(tmp_path):
+    write_job(
+        tmp_path, 0, ["+new=1"], config={"loss": {"lambda2": 0.5}}, choices={"balancing": "mgda"}
+    )
+    (job,) = collect(tmp_path)
+    found = [job.value(key) for key in ("new", "loss.lambda2", "balancing", "seed", "nothing.here")]
+    assert found == ["1", "0.5", "mgda", "0", ""]
+
+
+@pytest.mark.parametrize(("name", "said"), [("none", "is no folder"), ("", "holds no jobs")])
+def test_what_is_no_sweep_is_refused(tmp_path, name, said):
+    with pytest.raises(ConfigError, match=said):
+        collect(tmp_path / name)
+
+
+def test_a_damaged_manifest_is_named(tmp_path):
+    folder = write_job(tmp_path, 0, [])
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"manifest\.json is damaged"):
+        collect(tmp_path)

@@ -1,0 +1,97 @@
+"""What a report says and writes."""
+
+import csv
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mtlsr.sweeps.leaderboard import leaderboard
+from mtlsr.sweeps.report import report
+from mtlsr.sweeps.tables import show
+from mtlsr.sweeps.words import answers, duration, remarks
+from tests.sweeps.made import write_job, write_sweep
+
+BASE = np.linspace(25, 32, 6)
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """A baseline, a better variant, an equal one; one failed job and one that never began."""
+    folder = write_sweep(tmp_path / "sweep", "loss.lambda2=0,1,2,3,4")
+    gains = [np.zeros(6), np.linspace(0.1, 0.3, 6), np.array([1, -1, 1, -1, 1, -1]) / 10]
+    for number, gain in enumerate(gains):
+        figures = {"set": {"bicubic": BASE - 1, "mtlsr": BASE + gain}}
+        write_job(folder, number, [f"loss.lambda2={number}"], figures)
+    write_job(folder, 3, ["loss.lambda2=3"], status="failed", error="ValueError: [red] sky")
+    return folder
+
+
+def shown(found) -> str:
+    console = Console(width=160, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        show(found, console)
+    return captured.get()
+
+
+def test_the_table_ranks_compares_and_says_what_is_missing(sweep):
+    text = shown(leaderboard([sweep], None, ["psnr_y", "ssim_y"]))
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert lines[0].strip() == "set, 6 images, protocol c429ac591fc3"
+    ranked = [line.split()[0] for line in lines if line.split()[0] in {"0", "1", "2", "3", "4"}]
+    assert ranked[0] == "1" and ranked[3:] == ["3", "4"]
+    assert "better" in text and "not distinguishable" in text and "baseline" in text
+    assert "bicubic" in text
+    assert "Job 3 failed: ValueError: [red] sky" in text
+    assert "Not started: job 4." in text
+
+
+def test_an_answer_is_a_sentence(sweep):
+    found = leaderboard([sweep], None, ["psnr_y"])
+    (said,) = answers(found)
+    score = found.boards[0].scores["loss.lambda2=1"]["psnr_y"].difference
+    assert said == (
+        "set, PSNR-Y: loss.lambda2=1 is highest, 28.70 dB; better than the baseline "
+        f"loss.lambda2=0 (+0.20 dB, 95 % interval {score.low:+.2f} to {score.high:+.2f})."
+    )
+    (said,) = answers(leaderboard([sweep], "loss.lambda2=1", ["psnr_y"]))
+    assert "it is the baseline; worse: loss.lambda2=0, loss.lambda2=2." in said
+
+
+def test_without_figures_it_says_so(tmp_path):
+    write_job(tmp_path, 0, [], status="running")
+    found = leaderboard([tmp_path], None, ["psnr_y"])
+    assert remarks(found) == [
+        "Unfinished: job 0.",
+        "No job has figures yet: there is nothing to rank.",
+    ]
+    assert not found.complete
+
+
+def test_other_code_is_said(tmp_path):
+    for number, commit in enumerate("ab"):
+        write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": BASE}}, commit=commit)
+    assert "The jobs ran different code: commits a, b." in remarks(
+        leaderboard([tmp_path], None, ["psnr_y"])
+    )
+
+
+def test_sweep_csv_has_every_job_and_every_figure(sweep, capsys):
+    found = report([sweep], None, ["psnr_y", "ssim_y"], sweep)
+    with (sweep / "sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["job"] for row in rows] == ["0", "0", "1", "1", "2", "2", "3", "4"]
+    assert [row["status"] for row in rows[-2:]] == ["failed", "not started"]
+    row = next(row for row in rows if (row["job"], row["measure"]) == ("1", "psnr_y"))
+    score = found.boards[0].scores["loss.lambda2=1"]["psnr_y"]
+    assert float(row["value"]) == score.mean
+    assert [float(row[side]) for side in ("difference", "low", "high")] == [
+        score.difference.mean, score.difference.low, score.difference.high,
+    ]  # fmt: skip
+    assert row["verdict"] == "better"
+    assert "sweep.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(None, ""), (59.6, "1:00"), (3723, "1:02:03")])
+def test_durations(seconds, said):
+    assert duration(seconds) == said

@@ -1,0 +1,71 @@
+"""Repetitions are told from variants."""
+
+import pytest
+
+from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps.jobs import collect
+from mtlsr.sweeps.variants import find_baseline, repeated, variants
+from tests.sweeps.made import write_job, write_sweep
+
+FIGURES = {"set": {"mtlsr": [30.0, 31.0]}}
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two values of λ2 under two seeds each."""
+    folder = write_sweep(tmp_path / "sweep", "loss.lambda2=0.1,0.5", "seed=0,1", "scale=4")
+    for number in range(4):
+        given = [f"loss.lambda2={(0.1, 0.5)[number // 2]}", f"seed={number % 2}", "scale=4"]
+        write_job(folder, number, given, FIGURES)
+    return folder
+
+
+def test_seeds_are_repetitions_and_constant_keys_are_not_swept(sweep):
+    found = variants(collect(sweep))
+    assert [variant.values for variant in found] == [
+        {"loss.lambda2": "0.1"},
+        {"loss.lambda2": "0.5"},
+    ]
+    assert [list(variant.done) for variant in found] == [["0", "1"]] * 2
+
+
+def test_a_key_that_only_some_jobs_name_is_swept_too(tmp_path):
+    write_job(tmp_path, 0, ["balancing=mgda"], FIGURES, choices={"balancing": "mgda"})
+    write_job(tmp_path, 1, [], FIGURES, choices={"balancing": "fixed"})
+    assert [v.name for v in variants(collect(tmp_path))] == ["balancing=mgda", "balancing=fixed"]
+
+
+def test_other_seeds_of_another_sweep_join_their_variant(sweep, tmp_path):
+    write_job(tmp_path / "more", 0, ["loss.lambda2=0.5", "seed=2", "scale=4"], FIGURES)
+    found = variants([*collect(sweep), *collect(tmp_path / "more")])
+    assert [list(variant.done) for variant in found] == [["0", "1"], ["0", "1", "2"]]
+
+
+def test_the_same_jobs_of_another_sweep_are_other_variants(sweep, tmp_path):
+    write_job(tmp_path / "later", 0, ["loss.lambda2=0.5", "seed=1", "scale=4"], FIGURES)
+    found = variants([*collect(sweep), *collect(tmp_path / "later")])
+    assert [variant.name for variant in found] == [
+        "sweep=sweep loss.lambda2=0.1",
+        "sweep=sweep loss.lambda2=0.5",
+        "sweep=later loss.lambda2=0.5",
+    ]
+
+
+def test_the_same_job_twice_in_one_sweep_counts_once(tmp_path):
+    for number in range(2):
+        write_job(tmp_path, number, ["seed=0"], FIGURES)
+    found = variants(collect(tmp_path))
+    assert [job.name for job in found[0].done.values()] == ["0"]
+    assert repeated(found) == ["Job 1 is job 0 again, and is not counted."]
+
+
+@pytest.mark.parametrize("asked", ["loss.lambda2=0.5", "3", "2"])
+def test_a_baseline_is_found_by_value_or_by_job(sweep, asked):
+    assert find_baseline(variants(collect(sweep)), asked).values == {"loss.lambda2": "0.5"}
+
+
+def test_the_first_is_the_baseline_and_an_unknown_one_is_refused(sweep):
+    found = variants(collect(sweep))
+    assert find_baseline(found, None) is found[0]
+    with pytest.raises(ConfigError, match=r"means 0 of these: loss\.lambda2=0\.1; loss\."):
+        find_baseline(found, "loss.lambda2=7")
