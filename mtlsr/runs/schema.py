@@ -353,6 +353,26 @@ class ScheduleConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When the state is written, beside every validation and the last step of a stage."""
+
+    steps: int = number(0)
+    """Steps between two checkpoints; 0 = not by steps."""
+    minutes: float = number(0)
+    """Minutes between two; 0 = not by minutes."""
+
+
+@dataclass
+class GuardConfig:
+    """What becomes of a step whose loss or gradient is not finite, or whose loss explodes."""
+
+    policy: str = MISSING
+    """stop, skip (no update) or rewind (back to the checkpoint, on with other samples)."""
+    explosion: float = number(0)
+    """Share of its mean over the last steps above which a loss explodes; 0 = never."""
+
+
+@dataclass
 class TrainerConfig:
     """Where and how it computes. Lightning's words where Lightning has one."""
 
@@ -375,6 +395,12 @@ class TrainerConfig:
     """Whether the progress bar is shown."""
     profile: bool = MISSING
     """Whether a trace of some steps of each stage is left in profile/."""
+    checkpoint: CheckpointConfig = MISSING
+    guard: GuardConfig = MISSING
+    requeue: bool = MISSING
+    """Whether a SLURM job that is asked to end by SIGTERM, SIGUSR1 or SIGUSR2 is requeued."""
+    sync_batchnorm: bool = MISSING
+    """Whether batch normalisation takes its statistics over all processes; on GPUs only."""
 
 
 @dataclass
@@ -403,7 +429,9 @@ class TrainConfig:
     init: str | None = None
     """Model or run folder whose weights both networks start from."""
     resume: str | None = None
-    """Run folder that was stopped and goes on."""
+    """Run folder that was stopped and goes on; auto = `folder`, if there is a run in it."""
+    replay: str | None = None
+    """step.json of a run's replay/: nothing but that step is done, and told."""
     folder: str = MISSING
     """The run's folder."""
     cache: str | None = None

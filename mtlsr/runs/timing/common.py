@@ -16,6 +16,7 @@ from pytorch_lightning.loggers import Logger
 from mtlsr.data.datasets import Dataset
 from mtlsr.runs import build, hardware, photographs
 from mtlsr.runs.fit import fit
+from mtlsr.runs.interruption import listening
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.schema import STAGES, StageName
 from mtlsr.runs.tracking import tracked
@@ -140,7 +141,9 @@ def train(
     """Train a fresh stage as the train command does, in an empty `folder`; return the clock."""
     clock = Clock()
     progress = StageProgress({name: cfg.schedule[name].steps}, shown=cfg.trainer.progress)
-    fit(cfg, stage_of(cfg, name), name, files, folder, loggers, progress, [clock, *extra])
+    stage, callbacks = stage_of(cfg, name), [clock, *extra]
+    with listening("Nothing is kept.") as signals:
+        fit(cfg, stage, name, files, folder, loggers, progress, signals, callbacks)
     progress.close()
     return clock
 
