@@ -30,7 +30,7 @@ def find_measures(names: Iterable[str]) -> tuple[tuple[Measure, ...], tuple[str,
         except UserError as error:
             if name not in MEASURES:
                 raise
-            missing.append(f"{name} is not measured: {error}")
+            missing.append(f"Not measured: {error}")
     if not found:
         raise ConfigError(f"metrics is {asked}, of which none can be measured. {missing[0]}")
     return tuple(found), tuple(missing)

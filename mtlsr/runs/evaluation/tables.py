@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from mtlsr.metrics.published import published
@@ -91,11 +92,11 @@ def sheet(results: Results, stated: Published | None = None) -> Sheet:
 
 def rich_table(shown: Sheet) -> Table:
     """For the terminal."""
-    table = Table(title=shown.title, caption="\n".join(shown.remarks) or None)
-    table.add_column("data set")
-    table.add_column("method")
+    table = Table(title=shown.title, caption=escape("\n".join(shown.remarks)) or None)
+    table.add_column("data set", overflow="fold")
+    table.add_column("method", overflow="fold")
     for title in (*(_arrow(each) for each in shown.measures), "images"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", overflow="fold")
     for dataset, lines in shown.sections():
         for line in lines:
             cells = [
@@ -103,7 +104,8 @@ def rich_table(shown: Sheet) -> Table:
                 for cell, best in zip(line.cells, line.best, strict=True)
             ]
             style = "dim" if line.published else None
-            table.add_row(dataset, _name(line), *cells, line.images, style=style)
+            words = escape(dataset), escape(_name(line))
+            table.add_row(*words, *cells, line.images, style=style)
         table.add_section()
     return table
 
@@ -136,7 +138,7 @@ def latex(shown: Sheet) -> str:
         first = 2 + index * count
         groups.append(rf"\multicolumn{{{count}}}{{c}}{{{_escaped(dataset)}}}")
         rules.append(rf"\cmidrule(lr){{{first}-{first + count - 1}}}")
-    titles = [_escaped(each.title) for each in shown.measures] * len(sections)
+    titles = [_latex_title(each) for each in shown.measures] * len(sections)
     lines = [
         *(f"% {line}" for line in (shown.title, *shown.remarks)),
         rf"\begin{{tabular}}{{l{'r' * count * len(sections)}}}",
@@ -207,6 +209,10 @@ def _name(line: Line) -> str:
 
 def _escaped(text: str) -> str:
     return text.translate(LATEX)
+
+
+def _latex_title(measure: Measure) -> str:
+    return _escaped(measure.title) + ("" if measure.higher_is_better else r" $\downarrow$")
 
 
 def _latex_cells(section: Sequence[Line], method: str, published: bool, count: int) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from mtlsr.metrics import Protocol
+from mtlsr.metrics import MEASURES, Protocol
 from mtlsr.runs.evaluation.measures import STANDARD
 from mtlsr.runs.evaluation.results import Results
 from mtlsr.runs.evaluation.tables import (
@@ -66,6 +66,19 @@ def test_terminal(results: Results) -> None:
     assert "lpips is not measured." in shown
 
 
+def test_the_terminal_shows_brackets_and_long_titles_whole() -> None:
+    names = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "ms_ssim_y", "ms_ssim_rgb", "lr_psnr")
+    row = {"dataset": "set5", "image": "1", "method": "[red]ours"} | dict.fromkeys(names, 0.5)
+    note = "Not measured: lpips needs pip install 'mtlsr[perceptual]'."
+    found = Results(PROTOCOL, tuple(MEASURES[name] for name in names), [row], notes=(note,))
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(rich_table(sheet(found)))
+    shown = console.export_text()
+    assert "[red]" in shown
+    assert "mtlsr[perceptual]" in shown
+    assert "…" not in shown
+
+
 def test_markdown(results: Results) -> None:
     assert markdown(sheet(results, PUBLISHED)) == (
         f"×4, protocol {PROTOCOL.hash}, precision bfloat16.\n\n"
@@ -97,6 +110,18 @@ def test_latex_has_a_row_for_each_method_and_columns_for_each_data_set(results: 
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_every_table_says_where_less_is_better() -> None:
+    rows = [
+        {"dataset": "set5", "image": "1", "method": method, "niqe": niqe}
+        for method, niqe in (("bicubic", 6.4), ("ours", 5.1))
+    ]
+    shown = sheet(Results(PROTOCOL, (MEASURES["niqe"],), rows))
+    assert "NIQE ↓" in markdown(shown)
+    assert "**5.10**" in markdown(shown)
+    assert r"Method & NIQE $\downarrow$ \\" in latex(shown)
+    assert r"ours & \textbf{5.10} \\" in latex(shown)
 
 
 def test_csv(results: Results) -> None:
