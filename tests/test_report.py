@@ -89,7 +89,7 @@ def test_the_report_can_be_made_again(command, tmp_path):
     assert "set, PSNR-Y: x=0 is highest, 28.75 dB; not distinguishable" in done.stdout
     assert "the baseline x=3" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"a b", "c", "out"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.csv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.csv", "report.html"}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_the_report_can_be_made_again(command, tmp_path):
     [
         (["sweep=nowhere"], "sweep is 'nowhere', which is no folder."),
         (["sweep=one", "baseline=x=7"], "baseline is 'x=7', which means 0 of these: all."),
-        (["sweep=one", "metrics=[much]"], "metrics holds 'much'"),
+        (["sweep=one", "metrics=[much]"], "metrics is ['much']; it holds any of psnr_y"),
         ([], "sweep"),
     ],
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mtlsr.data.images import write_image
+from mtlsr.data.images import read_image, write_image
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.inference.upscale import to_network, to_uint8
@@ -83,6 +83,16 @@ def write_panel(
         left += picture.shape[1]
     path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, np.asarray(sheet))
+
+
+def read_panel(path: Path, count: int) -> list[UInt8]:
+    """The pictures of a panel that `write_panel` wrote of so many of one width, without names.
+
+    Raises:
+        ImageError: The file is no image that can be read.
+    """
+    sheet = read_image(path)
+    return np.split(sheet[CAPTION:], count, axis=1)
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int) -> None:

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from mtlsr.runs.command import ERROR
 from mtlsr.runs.manifest import NAME as MANIFEST
-from mtlsr.runs.pairwise.recorded import RESULTS, Recorded, read
+from mtlsr.runs.recorded import RESULTS, Recorded, read
 from mtlsr.runs.schema import ConfigError
 
 COMMAND = "multirun.yaml"

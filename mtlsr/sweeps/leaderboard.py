@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtlsr.runs.pairwise.measures import find_measures
+from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.sweeps.jobs import Job, collect
 from mtlsr.sweeps.statistics import Board, boards
 from mtlsr.sweeps.variants import Variant, find_baseline, variants

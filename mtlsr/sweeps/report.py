@@ -5,8 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mtlsr.sweeps import tables
 from mtlsr.sweeps.leaderboard import Leaderboard, leaderboard
-from mtlsr.sweeps.tables import show, write
+from mtlsr.sweeps.page import page
 
 
 def report(
@@ -18,14 +19,15 @@ def report(
         sweeps: Folders of sweeps; unfinished ones, too.
         baseline: See `mtlsr.sweeps.variants.find_baseline`.
         metrics: Names of measures; the first one ranks.
-        output: Folder that takes sweep.csv.
+        output: Folder that takes sweep.csv and report.html.
 
     Raises:
         ConfigError: No sweep's folder, or an unknown baseline or measure.
     """
     found = leaderboard(sweeps, baseline, metrics)
     console = Console()
-    show(found, console)
-    path = write(output, found)
-    console.print(f"Written: {path}", highlight=False, markup=False, soft_wrap=True)
+    tables.show(found, console)
+    written = tables.write(output, found), page.write(output, found)
+    said = f"Written: {' '.join(map(str, written))}"
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
     return found

@@ -5,10 +5,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mtlsr.data.interpolation import METHODS as KERNELS
 from mtlsr.metrics.paired import Interval, paired_interval
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.checks import SAME
-from mtlsr.runs.pairwise.measures import Measure, for_mean
-from mtlsr.runs.pairwise.recorded import INTERPOLATION, Scores
+from mtlsr.runs.recorded import Scores
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.variants import Variant
 
@@ -58,7 +60,7 @@ class Board:
     """What was measured on the same images under the same protocol, and so may be ranked."""
 
     dataset: str
-    protocol: str
+    protocol: Protocol
     images: int
     measures: tuple[Measure, ...]
     scores: dict[str, dict[str, Score]]
@@ -93,7 +95,7 @@ def boards(found: Sequence[Variant], baseline: Variant, measures: Sequence[Measu
 def own_figures(job: Job, dataset: str) -> Images:
     """What a job's model reaches on a data set; empty where it was not measured."""
     figures = job.results.figures.get(dataset, {}) if job.results else {}
-    return next((images for name, images in figures.items() if name not in INTERPOLATION), {})
+    return next((images for name, images in figures.items() if name not in KERNELS), {})
 
 
 def _datasets(job: Job) -> list[str]:
@@ -113,7 +115,7 @@ def _alike(group: Jobs, job: Job, dataset: str) -> bool:
     theirs, ours = first.results.figures[dataset], job.results.figures[dataset]
     return all(
         math.isclose(figure, ours[method][image].get(name, math.nan), rel_tol=0, abs_tol=SAME)
-        for method in INTERPOLATION
+        for method in KERNELS
         if method in theirs and method in ours
         for image, scores in theirs[method].items()
         for name, figure in scores.items()
@@ -121,64 +123,67 @@ def _alike(group: Jobs, job: Job, dataset: str) -> bool:
 
 
 def _board(dataset: str, jobs: Jobs, baseline: str, measures: Sequence[Measure]) -> Board:
-    figures = {
-        name: {seed: own_figures(job, dataset) for seed, job in seeds.items()}
-        for name, seeds in jobs.items()
-    }
-    every = [
-        scores for seeds in figures.values() for own in seeds.values() for scores in own.values()
-    ]
-    shown = tuple(
-        each
-        for each in measures
-        if all(math.isfinite(for_mean(each, scores.get(each.name, math.nan))) for scores in every)
-    )
-    theirs = figures.get(baseline)
-    scores = {
-        name: {m.name: _score(m, seeds, None if name == baseline else theirs) for m in shown}
-        for name, seeds in figures.items()
-    }
     first = next(iter(next(iter(jobs.values())).values()))
     results = first.results
     assert results is not None  # it has figures
+    protocol = results.protocol
+    shown, scores = [], {name: dict[str, Score]() for name in jobs}
+    for measure in measures:
+        figures = {
+            name: {
+                seed: _counted(measure, own_figures(job, dataset), protocol)
+                for seed, job in seeds.items()
+            }
+            for name, seeds in jobs.items()
+        }
+        every = [
+            value for seeds in figures.values() for own in seeds.values() for value in own.values()
+        ]
+        if not all(map(math.isfinite, every)):
+            continue
+        shown.append(measure)
+        for name, seeds in figures.items():
+            theirs = {} if name == baseline else figures.get(baseline, {})
+            scores[name][measure.name] = _score(measure, seeds, theirs)
     beside = {
-        method: {m.name: _mean(m, images) for m in shown}
+        method: {m.name: _mean(_counted(m, images, protocol)) for m in shown}
         for method, images in results.figures[dataset].items()
-        if method in INTERPOLATION
+        if method in KERNELS
     }
     return Board(
         dataset,
-        results.protocol,
+        protocol,
         len(own_figures(first, dataset)),
-        shown,
+        tuple(shown),
         scores,
         beside,
-        baseline if theirs else None,
+        baseline if baseline in jobs else None,
     )
 
 
+def _counted(measure: Measure, images: Images, protocol: Protocol) -> dict[str, float]:
+    """Image -> figure as it enters a mean; NaN where it was not measured."""
+    return {
+        image: measure.for_mean(scores.get(measure.name, math.nan), protocol)
+        for image, scores in images.items()
+    }
+
+
 def _score(
-    measure: Measure, seeds: Mapping[str, Images], baseline: Mapping[str, Images] | None
+    measure: Measure,
+    seeds: Mapping[str, Mapping[str, float]],
+    baseline: Mapping[str, Mapping[str, float]],
 ) -> Score:
-    common = [seed for seed in seeds if seed in (baseline or {})]
-    table = [
-        [
-            for_mean(measure, scores[measure.name])
-            - for_mean(measure, (baseline or {})[seed][image][measure.name])
-            for image, scores in seeds[seed].items()
-        ]
-        for seed in common
-    ]
+    common = [seed for seed in seeds if seed in baseline]
+    table = [[value - baseline[seed][i] for i, value in seeds[seed].items()] for seed in common]
     enough = sum(map(len, table)) > 1
     return Score(
-        {seed: _mean(measure, images) for seed, images in seeds.items()},
+        {seed: _mean(images) for seed, images in seeds.items()},
         paired_interval(table) if enough else None,
         len(common),
         measure.higher_is_better,
     )
 
 
-def _mean(measure: Measure, images: Images) -> float:
-    return math.fsum(for_mean(measure, each[measure.name]) for each in images.values()) / len(
-        images
-    )
+def _mean(figures: Mapping[str, float]) -> float:
+    return math.fsum(figures.values()) / len(figures)

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mtlsr.metrics.table import Measure
 from mtlsr.runs.files import replacing
-from mtlsr.runs.pairwise.measures import Measure
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.statistics import Board, Score
@@ -27,7 +27,8 @@ def show(found: Leaderboard, console: Console) -> None:
         console.print(_table(found, board))
     if found.boards:
         console.print(CAPTION, highlight=False, style="dim")
-    for line in [*answers(found), *remarks(found)]:
+    said = [line for board in found.boards for line in answers(board)]
+    for line in [*said, *remarks(found)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -47,7 +48,7 @@ def _table(found: Leaderboard, board: Board) -> Table:
     first, *others = board.measures
     title = f"{board.dataset}, {board.images} image{'s' * (board.images > 1)}"
     table = Table(
-        title=f"{title}, protocol {board.protocol}",
+        title=f"{title}, protocol {board.protocol.hash}",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
@@ -133,7 +134,7 @@ def _figures(
     interval = score.difference
     return {
         "dataset": board.dataset,
-        "protocol": board.protocol,
+        "protocol": board.protocol.hash,
         "images": board.images,
         "measure": measure.name,
         "value": score.by_seed[seed],

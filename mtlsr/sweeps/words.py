@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mtlsr.runs.pairwise.measures import Measure
+from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.statistics import Board, Score
@@ -14,9 +14,9 @@ CAPTION = (
 )
 
 
-def answers(found: Leaderboard) -> list[str]:
-    """What each data set says in each measure, a sentence each."""
-    return [_answer(board, measure) for board in found.boards for measure in board.measures]
+def answers(board: Board) -> list[str]:
+    """What a data set says in each measure, a sentence each."""
+    return [_answer(board, measure) for measure in board.measures]
 
 
 def remarks(found: Leaderboard) -> list[str]:

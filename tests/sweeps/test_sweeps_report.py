@@ -48,13 +48,13 @@ def test_the_table_ranks_compares_and_says_what_is_missing(sweep):
 
 def test_an_answer_is_a_sentence(sweep):
     found = leaderboard([sweep], None, ["psnr_y"])
-    (said,) = answers(found)
+    (said,) = answers(found.boards[0])
     score = found.boards[0].scores["loss.lambda2=1"]["psnr_y"].difference
     assert said == (
         "set, PSNR-Y: loss.lambda2=1 is highest, 28.70 dB; better than the baseline "
         f"loss.lambda2=0 (+0.20 dB, 95 % interval {score.low:+.2f} to {score.high:+.2f})."
     )
-    (said,) = answers(leaderboard([sweep], "loss.lambda2=1", ["psnr_y"]))
+    (said,) = answers(leaderboard([sweep], "loss.lambda2=1", ["psnr_y"]).boards[0])
     assert "it is the baseline; worse: loss.lambda2=0, loss.lambda2=2." in said
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from mtlsr.runs.pairwise.measures import find_measures
 
 from mtlsr.metrics.paired import paired_interval
+from mtlsr.metrics.protocol import Protocol
+from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.statistics import boards
 from mtlsr.sweeps.variants import find_baseline, variants
@@ -101,7 +102,7 @@ def test_what_cannot_be_ranked_together_gets_its_own_board(tmp_path, change):
     )
     if change == "protocol":
         path = folder / "results.json"
-        path.write_text(path.read_text().replace(LITERATURE, "another"))
+        path.write_text(path.read_text().replace(LITERATURE.hash, Protocol.preset("full", 4).hash))
     found = leaderboard([tmp_path], None, METRICS)
     assert [list(board.scores) for board in found.boards] == [["x=0"], ["x=1"]]
     assert found.boards[1].baseline is None

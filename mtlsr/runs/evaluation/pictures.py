@@ -93,7 +93,7 @@ def _panel(
     scale = pair.scale
     side = min(CROP, *hr.shape[:2]) // scale * scale
     top, left = (
-        at // scale * scale for at in _where_they_differ([*outputs.values()] or [hr], hr, side)
+        at // scale * scale for at in where_they_differ([*outputs.values()] or [hr], hr, side)
     )
     low = pair.lr.repeat(scale, axis=0).repeat(scale, axis=1)
     times = max(SHOWN // side, 1)
@@ -107,7 +107,7 @@ def _panel(
     return {f"{pair.dataset}, {pair.name}": whole, **crops}, dict(captions)
 
 
-def _where_they_differ(outputs: Sequence[UInt8], hr: UInt8, side: int) -> tuple[int, int]:
+def where_they_differ(outputs: Sequence[UInt8], hr: UInt8, side: int) -> tuple[int, int]:
     """Top left corner of the square on which outputs differ most; one alone, from HR."""
     compared = outputs if len(outputs) > 1 else [*outputs, hr]
     grey = np.stack([image.mean(axis=2, dtype=np.float32) for image in compared])

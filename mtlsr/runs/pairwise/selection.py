@@ -39,7 +39,7 @@ def select(cfg: DictConfig) -> Selection:
     folders = {name: read(path) for name, path in _folders(cfg).items()}
     protocol = checks.common_protocol(folders)
     entries = _named(_chosen(_all(folders), cfg.methods))
-    pairs, measures = _pairs(list(entries), cfg.baseline), _measures(cfg.metrics)
+    pairs, measures = _pairs(list(entries), cfg.baseline), find_measures(cfg.metrics)
     datasets, notes = checks.common_datasets(entries, cfg.datasets)
     for dataset in datasets:
         checks.check_images(entries, dataset)
@@ -121,8 +121,12 @@ def _pairs(names: Sequence[str], baseline: str | None) -> list[tuple[str, str]]:
     return [(name, baseline) for name in names if name != baseline]
 
 
-def _measures(names: Sequence[str]) -> list[Measure]:
-    """The measures of these names; their figures are there, so no backbone is needed."""
+def find_measures(names: Sequence[str]) -> list[Measure]:
+    """The measures of these names; their figures are there, so no backbone is needed.
+
+    Raises:
+        ConfigError: An unknown one, or none.
+    """
     unknown = [name for name in names if name not in MEASURES]
     if unknown or not names:
         raise ConfigError(f"metrics is {list(names)}; it holds any of {', '.join(MEASURES)}.")

@@ -9,7 +9,7 @@ from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.metrics import Protocol
 from mtlsr.runs.evaluation.measuring import evaluate
-from mtlsr.runs.evaluation.pictures import CROP, _chosen, _where_they_differ, draw
+from mtlsr.runs.evaluation.pictures import CROP, _chosen, draw, where_they_differ
 from mtlsr.runs.pictures import CAPTION, write_panel
 from tests.runs.evaluation.sets import Made, write_set
 
@@ -33,18 +33,18 @@ def test_the_crop_is_where_the_methods_differ() -> None:
     first = np.full((60, 80, 3), 100, np.uint8)
     second = first.copy()
     second[31:39, 52:60] = 180
-    top, left = _where_they_differ([first, second], first, 16)
+    top, left = where_they_differ([first, second], first, 16)
     assert top <= 31 <= 39 <= top + 16
     assert left <= 52 <= 60 <= left + 16
     second[:] = first
     second[0, 79] = 255  # in the corner
-    assert _where_they_differ([first, second], first, 16)[1] == 64
+    assert where_they_differ([first, second], first, 16)[1] == 64
 
 
 def test_a_method_alone_is_compared_with_the_truth() -> None:
     hr = np.zeros((40, 40, 3), np.uint8)
     hr[30:34, 8:12] = 255
-    top, left = _where_they_differ([np.zeros_like(hr)], hr, 8)
+    top, left = where_they_differ([np.zeros_like(hr)], hr, 8)
     assert (22 < top <= 30, 0 < left <= 8) == (True, True)
 
 

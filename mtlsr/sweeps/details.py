@@ -1,0 +1,95 @@
+"""What a job logged while it trained, and what its terms came to."""
+
+import csv
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+from mtlsr.sweeps.jobs import Job
+from mtlsr.sweeps.variants import Variant
+
+METRICS = "metrics.csv"
+TERMS = "terms.json"
+
+POINTS = 300
+"""Points of a curve, at the most: more cannot be seen."""
+
+Curve = tuple[list[float], list[float]]
+"""Steps and values."""
+
+SETTLED = 0.75
+"""Shares and cosines are means over what was logged after this share of the steps."""
+
+
+def logged(job: Job) -> dict[str, Curve]:
+    """Every value of metrics.csv by its name, against the step; empty of a job without one."""
+    path = job.folder / METRICS
+    if not path.is_file():
+        return {}
+    found: dict[str, Curve] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for name, text in row.items():
+                if name != "step" and text and row["step"]:
+                    steps, values = found.setdefault(name, ([], []))
+                    steps.append(float(row["step"]))
+                    values.append(float(text))
+    return found
+
+
+def thinned(curve: Curve) -> Curve:
+    """At most `POINTS` of its points, evenly spread, the last one among them."""
+    steps, values = curve
+    every = math.ceil(len(steps) / POINTS)
+    kept = range((len(steps) - 1) % every, len(steps), every) if every > 1 else range(len(steps))
+    return [steps[i] for i in kept], [values[i] for i in kept]
+
+
+def settled(curve: Curve) -> float:
+    """Mean of what was logged towards the end (see `SETTLED`)."""
+    steps, values = curve
+    last = [v for step, v in zip(steps, values, strict=True) if step >= SETTLED * steps[-1]]
+    return statistics.fmean(last)
+
+
+def shares(curves: Mapping[str, Curve], stage: str = "restoration") -> dict[str, float]:
+    """Term -> its share of the loss towards the end of a stage, 0 to 1."""
+    ending = "/weighted"
+    weighted = {
+        name.removeprefix(f"{stage}/").removesuffix(ending): abs(settled(curve))
+        for name, curve in curves.items()
+        if name.startswith(f"{stage}/") and name.endswith(ending)
+    }
+    total = sum(weighted.values())
+    return {term: value / total for term, value in weighted.items()} if total else {}
+
+
+def cosines(curves: Mapping[str, Curve], stage: str = "restoration") -> dict[str, float]:
+    """Pair of terms -> cosine of their gradients towards the end of a stage, -1 to 1."""
+    opening = f"{stage}/cosine/"
+    return {
+        name.removeprefix(opening): settled(curve)
+        for name, curve in curves.items()
+        if name.startswith(opening)
+    }
+
+
+def terms(job: Job) -> dict[str, dict[str, float]]:
+    """Data set -> term -> its raw value on held-out photographs; empty of a job without any."""
+    path = job.folder / TERMS
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def over_seeds(variant: Variant, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Mean over a variant's jobs, value by value.
+
+    Args:
+        variant: Whose jobs.
+        found: Job's folder -> name -> value.
+    """
+    rows: Sequence[Mapping[str, float]] = [
+        found[str(job.folder)] for job in variant.done.values() if found.get(str(job.folder))
+    ]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: statistics.fmean(row[name] for row in rows if name in row) for name in names}

@@ -1,0 +1,1 @@
+"""report.html: a sweep as one page that needs nothing beside itself."""
