@@ -144,16 +144,11 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
             "use exact."
         )
     if find_method(name).per_term:
-        precision, strategy = hardware.precision(cfg), str(cfg.trainer.strategy)
+        precision = hardware.precision(cfg)
         if precision.startswith("16"):
             raise ConfigError(
                 f"balancing={name} takes gradients of single terms, which the scaler of "
                 f"trainer.precision={precision} does not reach; use bf16-mixed or 32-true."
-            )
-        if "fsdp" in strategy or "deepspeed" in strategy:
-            raise ConfigError(
-                f"balancing={name} needs whole gradients on every rank, which "
-                f"trainer.strategy={strategy} cuts up; use ddp."
             )
     names = balanced_terms(terms)
     lambdas = [terms.weights[name] for name in names]

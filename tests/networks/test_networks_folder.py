@@ -18,7 +18,7 @@ from mtlsr.networks.folder import (
     model_folder,
     save_model,
 )
-from mtlsr.networks.table import build_pair
+from mtlsr.networks.table import build_network, build_pair
 
 
 def architecture(name: str = "seed") -> dict[str, Any]:
@@ -83,6 +83,15 @@ def test_what_is_loaded_computes_the_same_bits(name: str, tmp_path: Path) -> Non
     assert torch.equal(loaded_restoration.structure, restoration.structure)
     assert torch.equal(loaded_realism.vector, realism.vector)
     assert torch.equal(loaded_realism.reconstruction, realism.reconstruction)
+
+
+@pytest.mark.parametrize("name", ["srcnn", "vdsr", "edsr_baseline", "imdn", "rlfn", "span"])
+def test_networks_of_one_task_are_loaded_too(name: str, tmp_path: Path) -> None:
+    given = {"single_task": {"name": name}, "scale": 2}
+    net = build_network(**given).eval()
+    save_model(tmp_path, net, given)
+    lr = torch.rand(1, 3, 12, 13)
+    assert torch.equal(load_model(tmp_path)[0].eval()(lr)[1].sr, net(lr)[1].sr)
 
 
 def test_channels_last_weights_are_saved_as_what_they_are(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_folders_of_earlier_runs_are_not_balanced(compose):
     ("overrides", "said"),
     [
         (["trainer.precision=16-mixed"], "trainer.precision=16-mixed does not reach; use bf16-mix"),
-        (["trainer.strategy=fsdp"], "trainer.strategy=fsdp cuts up; use ddp"),
+        (["trainer.strategy=fsdp"], "balancing need them whole: use ddp"),
         (["loss=single_task"], "only smoothness takes part in balancing"),
         (["loss.lambda2=0", "loss.lambda3=0"], "only smoothness takes part in balancing"),
         (["balancing.form=quick"], "form is 'quick'; it is one of exact, cheap"),

@@ -59,6 +59,12 @@ def test_the_style_term_joins_when_its_share_of_the_steps_is_done(compose):
     assert objective.starts["realism"] == 0.25
 
 
-@pytest.mark.parametrize("overrides", [["balancing=dwa"], ["loss=formula"]])
-def test_balancing_and_the_formula_have_every_term_from_the_first_step(compose, overrides):
-    assert stage_of(compose("train", *overrides), "restoration").objective.starts["realism"] == 0
+def test_the_formula_has_every_term_from_the_first_step(compose):
+    stage = stage_of(compose("train", "loss=formula"), "restoration")
+    assert stage.objective.starts["realism"] == 0
+
+
+def test_balancing_lets_the_style_term_join_as_the_plain_sum_does(compose):
+    stage = stage_of(compose("train", "balancing=dwa"), "restoration")
+    assert stage.balancer is not None
+    assert stage.objective.starts["realism"] == 0.7

@@ -296,6 +296,7 @@ def test_a_stage_one_of_another_scale_backbone_or_generator_is_refused(compose, 
 
 def test_the_last_checkpoint_is_the_last_steps_also_where_an_earlier_one_is_best(compose):
     worse = ["schedule.restoration.lr=0.03", "schedule.restoration.averaging=0"]
+    worse.append("trainer.guard.explosion=0")
     counts = ["schedule.restoration.steps=9", "schedule.restoration.validations=4"]
     folder = run(compose("train", *worse, *counts)) / "checkpoints" / "restoration"
     best, last = (
