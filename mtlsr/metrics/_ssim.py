@@ -90,7 +90,8 @@ def _mean(formula: _Map, a: Levels, b: Levels, protocol: Protocol) -> float:
     total = 0.0
     for top in range(0, height - around, band):
         rows = slice(top, top + band + around)
-        moments = _moments(*(_as_float(x[rows], own) for x, own in memory), kernel)
+        ours, theirs = (_as_float(x[rows], own) for x, own in memory)
+        moments = _moments(ours, theirs, kernel)
         total += float(formula(moments, c1, c2).sum())
     return total / float((height - around) * (width - around) * channels)
 

@@ -135,8 +135,8 @@ def one_channel(rgb: Output, name: str) -> Plane:
     if name == "opencv" and rgb.dtype == np.uint8:
         return cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[..., 0].astype(np.float64)
     offset, weights, divisor = _CHANNEL[name]
-    plane: Plane = offset + (rgb.astype(np.float64) @ weights) / divisor
-    return plane
+    plane: Plane = np.asarray(cv2.transform(rgb.astype(np.float64), weights[None]), np.float64)
+    return offset + plane / divisor
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

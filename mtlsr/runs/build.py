@@ -15,6 +15,7 @@ from mtlsr.networks.table import build_network
 from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, losses, photographs
 from mtlsr.runs.checkpoints import WholeFiles
+from mtlsr.runs.profiling import StepProfiler
 from mtlsr.runs.schema import ConfigError, StageName
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
@@ -123,6 +124,8 @@ def check_trainer(cfg: DictConfig, stage: StageName) -> None:
 def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
     """Lightning's Trainer for a stage."""
     own, schedule = cfg.trainer, cfg.schedule[stage]
+    if own.get("profile"):  # earlier runs have no such key
+        options["profiler"] = StepProfiler(Path(cfg.folder) / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
     return pl.Trainer(
         accelerator=own.accelerator,
