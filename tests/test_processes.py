@@ -42,7 +42,9 @@ def start(given):
     running: list[subprocess.Popen] = []
 
     def call(folder: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
-        command = [sys.executable, *launcher, "-m", "mtlsr.train", *given, *arguments]
+        flags = [each for each in arguments if each.startswith("-")]
+        own = [each for each in arguments if not each.startswith("-")]
+        command = [sys.executable, *launcher, "-m", "mtlsr.train", *flags, *given, *own]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
             command, cwd=folder, env=environment, start_new_session=True, text=True,
