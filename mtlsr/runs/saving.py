@@ -43,6 +43,7 @@ class Checkpoints(pl.Callback):
         self.steps = steps
         self.minutes = minutes
         self.first = first
+        self.resumed = resumed
         self.intact = resumed is None or resumed.name == LAST
         self.best = (-float("inf"), -1)
         self._states: list[dict[str, Any]] = []
@@ -54,7 +55,8 @@ class Checkpoints(pl.Callback):
         self._since = time.monotonic()
         self._saved = -1 if self.first and trainer.global_step == 0 else trainer.global_step
         restore_generators(self._states, trainer.global_rank)
-        self._name_best(trainer)  # whoever was killed may have come as far as the checkpoint alone
+        if self.resumed is not None:  # whoever was killed may not have come to its second name
+            self._name_best(trainer, self.resumed)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._validated = True
@@ -78,7 +80,7 @@ class Checkpoints(pl.Callback):
             link(last, self.folder / PREVIOUS)
         trainer.save_checkpoint(last)
         self.intact = True
-        self._name_best(trainer)
+        self._name_best(trainer, last)
         self._validated = False
         self._since = time.monotonic()
         self._saved = trainer.global_step
@@ -96,9 +98,9 @@ class Checkpoints(pl.Callback):
             return late
         return trainer.strategy.reduce_boolean_decision(late, all=False)
 
-    def _name_best(self, trainer: pl.Trainer) -> None:
+    def _name_best(self, trainer: pl.Trainer, path: Path) -> None:
         if trainer.is_global_zero and self.best[1] == trainer.global_step:
-            link(self.folder / LAST, self.folder / BEST)
+            link(path, self.folder / BEST)
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best, "generators": generator_states()}
