@@ -6,12 +6,13 @@ BENCHMARKS ?=
 BASE ?=
 WITH ?=
 ARGS ?=
+RUN ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
+.PHONY: audit reproduce help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +45,13 @@ lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy mtlsr
+
+audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
+	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+reproduce: setup ## Run a run again from its manifest and compare: RUN=<folder>
+	$(if $(RUN),,$(error RUN is missing: RUN=<folder of a run>))
+	$(BIN)/python -m mtlsr.reproduce "$(RUN)"
 
 sync: setup ## Send offline W&B runs, oldest first; of one sweep by SWEEP=<folder>
 	@find $(or $(SWEEP),outputs multirun) -type d -name 'offline-run-*' 2>/dev/null | \

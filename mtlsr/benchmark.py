@@ -3,10 +3,20 @@
     step        the training step, beside a bare loop over the same work
     objective   the terms, beside the network
     loader      samples/s, beside decoding files and bare copying; what the training step waits
-    balancing   stage 2 with each method of balancing, beside the plain sum; only on demand
-    memory      a loader process that reads a store of `gigabytes`; it is made, so only on demand
-    evaluation  decoding and measuring, beside the network; only on demand
     networks    every network: parameters, multiply-adds, latency, memory, receptive field
+    inference   enlarging an image, beside the network's convolutions each timed alone
+    startup     --help, shell completion and the first training step, beside importing the libraries
+
+and, only on demand:
+
+    jobs        two trainings of one thread side by side, beside one after the other
+    precision   a training step in bfloat16 and channels-last memory, beside float32 and NCHW
+    files       EDSR trained from files on disk, beside a plain loop with data in memory
+    balancing   stage 2 with each method of balancing, beside the plain sum
+    adversarial stage 2 with a discriminator, beside the same without
+    memory      a training; and a loader process that reads a store of `gigabytes`, which is made
+    evaluation  decoding and measuring, beside the network
+    growth      time and memory against images, patches, batches, photographs, jobs, processes
 
 Every figure stands beside its limit, measured in the same run. They are written as benchmark.json
 and benchmark.png into the run's folder, and as a line of history beside it;
@@ -58,8 +68,10 @@ def check(cfg: DictConfig) -> None:
     from mtlsr.runs import life
     from mtlsr.runs.schema import ConfigError
     from mtlsr.runs.timing import PARTS, record
-    from mtlsr.runs.timing.balancing import check_installed
+    from mtlsr.runs.timing.balancing import check_methods
+    from mtlsr.runs.timing.inference import check_choices
     from mtlsr.runs.timing.memory import check_possible
+    from mtlsr.runs.timing.processes import check_proc
 
     if cfg.part not in (*PARTS, "all"):
         raise ConfigError(f"part is {cfg.part!r}; it is one of {', '.join(PARTS)} or all.")
@@ -71,10 +83,13 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError("measured is given, so base must be, too: what it is compared with.")
         return
     life.check(cfg)
+    check_choices(cfg)
     if cfg.part == "memory":
         check_possible(cfg)
+    if cfg.part == "growth":
+        check_proc("growth")
     if cfg.part == "balancing":
-        check_installed()
+        check_methods(cfg)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Enlarge photographs: python -m mtlsr.predict model=<run> input=<file or folder> output=<folder>
 
 Each becomes a PNG file of the same name in the same folders below `output`, whole or not at all.
-What is there already is left alone, so that a stopped command goes on where it was.
+What is there already is left alone, so that a stopped command goes on where it was. A picture that
+is larger than the memory is enlarged in tiles, and written row of tiles by row of tiles.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def run(cfg: DictConfig) -> Path:
             Or nothing could be done at all.
     """
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
     from mtlsr.errors import UserError
     from mtlsr.inference.files import plan, read_picture, write_picture
@@ -37,14 +38,22 @@ def run(cfg: DictConfig) -> Path:
 
     failed = list(found.refused)
     screen = Console(stderr=True)
-    for source, target in track(
-        waiting.items(), "Enlarging", len(waiting), console=screen, disable=not screen.is_terminal
-    ):
-        try:
-            write_picture(target, upscaler(read_picture(source)))
-        except (UserError, OSError) as error:
-            reason = str(error)
-            failed.append(reason if str(source) in reason else f"{source}: {reason}")
+    with Progress(console=screen, disable=not screen.is_terminal) as progress:
+        files = progress.add_task("Enlarging", total=len(waiting))
+        tiles = progress.add_task("Tiles", visible=False)
+
+        def passed(done: int, total: int) -> None:
+            progress.update(tiles, completed=done, total=total, visible=total > 1)
+
+        for source, target in waiting.items():
+            try:
+                picture = read_picture(source)
+                size = (upscaler.scale * picture.width, upscaler.scale * picture.height)
+                write_picture(target, size, upscaler.bands(picture, passed))
+            except (UserError, OSError) as error:
+                reason = str(error)
+                failed.append(reason if str(source) in reason else f"{source}: {reason}")
+            progress.advance(files)
 
     written = len(waiting) + len(found.refused) - len(failed)
     existing = len(found.targets) - len(waiting)
@@ -71,7 +80,9 @@ def check(cfg: DictConfig) -> None:
 def _upscaler(cfg: DictConfig) -> Upscaler:
     from mtlsr.inference.upscaler import Upscaler
 
-    return Upscaler.from_pretrained(cfg.model, cfg.device, cfg.precision, cfg.self_ensemble)
+    return Upscaler.from_pretrained(
+        cfg.model, cfg.device, cfg.precision, cfg.self_ensemble, cfg.tile
+    )
 
 
 def main() -> None:

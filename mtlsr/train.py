@@ -25,34 +25,44 @@ def run(cfg: DictConfig) -> Path:
     """
     from mtlsr.runs import build, life, photographs
     from mtlsr.runs.fit import fit
+    from mtlsr.runs.interruption import listening
     from mtlsr.runs.quiet import quiet
+    from mtlsr.runs.replay import replay
+    from mtlsr.runs.resuming import find_start
     from mtlsr.runs.tracking import tracked
     from mtlsr.sweeps.sharing import shared_stage1
 
     quiet()
+    if cfg.replay is not None:
+        return replay(Path(cfg.replay))
     cfg = life.settled(cfg)
     folder = Path(cfg.folder)
     files = photographs.dataset(cfg)
     model = build.networks(cfg)
     reference = life.start_weights(cfg, model)
 
-    record, tracking = life.recorded(cfg, folder, files), tracked(cfg, folder, life.plain(cfg))
-    with record as manifest, tracking as loggers:
+    start = find_start(cfg, folder)
+    advice = f"Go on with: python -m mtlsr.train resume={folder}"
+    with (
+        life.recorded(cfg, folder, files) as manifest,
+        listening(advice, manifest.fail) as signals,
+        tracked(cfg, folder, life.plain(cfg), start.rows) as loggers,
+    ):
         progress = life.progress(cfg)
 
-        if "realism" in cfg.stages:
+        if "realism" in cfg.stages and start.stage != "restoration":
             stage1 = build.realism_stage(cfg, model)
             with (
                 shared_stage1(cfg, folder, manifest, loggers),
                 manifest.timed("realism"),
             ):
-                fit(cfg, stage1, "realism", files, folder, loggers, progress)
+                fit(cfg, stage1, "realism", files, folder, loggers, progress, signals)
             reference = stage1.network.first_block  # from here on a frozen copy judges, anchors
 
         if "restoration" in cfg.stages:
             stage2 = build.restoration_stage(cfg, model, reference)
             with manifest.timed("restoration"):
-                fit(cfg, stage2, "restoration", files, folder, loggers, progress)
+                fit(cfg, stage2, "restoration", files, folder, loggers, progress, signals)
             progress.close()
             with manifest.timed("evaluation"):
                 life.publish(cfg, folder, stage2, files, loggers)
@@ -69,7 +79,9 @@ def check(cfg: DictConfig) -> None:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
     from mtlsr.runs import life
+    from mtlsr.runs.quiet import quiet
 
+    quiet()
     life.check(cfg)
 
 

@@ -40,7 +40,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four small images, one of which a run holds out."""
-    folder = tmp_path_factory.mktemp("small_photographs")
+    return write_photographs(tmp_path_factory.mktemp("small_photographs"))
+
+
+def write_photographs(folder: Path) -> Path:
+    """Fill a folder with four small images."""
+    folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for name in "abcd":
         coarse = rng.integers(0, 256, (24, 30, 3), dtype=np.uint8)
@@ -51,15 +56,22 @@ def small_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def composer(cache: Path, small_photographs: Path) -> Compose:
     """Compose the real configuration of a command, as the command line would, for a tiny run."""
-    register()
-    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
 
     def make(folder: Path, command: str, *overrides: str) -> DictConfig:
-        given = [*QUICK, *data, "logger=csv", f"folder={folder}", f"cache={cache}"]
-        with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
-            return hydra.compose(command, [*given, *overrides])
+        return compose_tiny(command, folder, cache, small_photographs, *overrides)
 
     return make
+
+
+def compose_tiny(
+    command: str, folder: Path, cache: Path, photographs: Path, *overrides: str
+) -> DictConfig:
+    """The configuration of a tiny run in `folder`."""
+    register()
+    data = ["dataset=folder", f"dataset.root={photographs}", "dataset.holdout=1"]
+    given = [*QUICK, *data, "logger=csv", f"folder={folder}", f"cache={cache}"]
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return hydra.compose(command, [*given, *overrides])
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +20,32 @@ from mtlsr.runs.timing.networks import table
 SHORT = [
     "repeats=1", "measured_steps=10", "loader.patch=16", "loader.batch=4",
     "networks.height=12", "networks.width=16", "networks.field=32",
+    "inference.sizes=[[12,16]]",
+    "edsr.batch=1", "edsr.patch=8",
 ]  # fmt: skip
 NAMES = {
     "step": set(STAGES),
     "objective": set(STAGES),
+    "inference": {"12x16/float32"},
+    "startup": {"help", "completion", "first_step"},
     "loader": {"files", "copying", "waiting", "cores"},
 }
 PAIRS = {f"{realism} + {restoration}" for restoration, realism in PARTNERS.items()}
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory, composer):
+def processes(small_photographs):
+    """What makes the trainings that are started as processes short."""
+    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+    given = [*data, "schedule=quick", "logger=csv", "trainer.threads=1"]
+    return f"overrides={given}"
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, composer, processes):
     """benchmark.json of all parts, and its folder."""
-    folder = run(composer(tmp_path_factory.mktemp("measured"), "benchmark", "part=all", *SHORT))
+    short = ["part=all", *SHORT, processes]
+    folder = run(composer(tmp_path_factory.mktemp("measured"), "benchmark", *short))
     return json.loads((folder / "benchmark.json").read_text()), folder
 
 
@@ -82,6 +94,7 @@ def test_the_figures_of_the_networks_are_those_of_the_networks(measured):
     maps = 4 * (12 * 4) * (16 * 4) * (64 + 64) / 1e6
     assert maps < found["srcnn/memory"]["value"] < 1.3 * maps
     assert all(figure["value"] > 0 for figure in found.values())
+    assert len({found[f"{name}/achieved"]["limit"] for name in REALISM}) == 1
 
 
 def test_the_table_of_the_networks_has_a_row_for_each():
@@ -120,12 +133,20 @@ def test_files_that_are_left_out_are_in_neither_loader(compose, small_photograph
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="the system has no /proc")
-def test_a_loader_process_reads_a_store_without_keeping_it(compose):
-    folder = run(compose("benchmark", "part=memory", "gigabytes=0.05", *SHORT))
+def test_a_loader_process_reads_a_store_without_keeping_it(compose, processes):
+    folder = run(compose("benchmark", "part=memory", "gigabytes=0.05", *SHORT, processes))
     (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
     assert figures["worker"]["limit"] >= 50
     assert figures["worker"]["value"] < 20
     assert figures["mapped"]["ratio"] > 0.5
+    assert figures["training"]["value"] > figures["training"]["limit"] > 20
+    assert not (folder / "scratch").exists()
+
+
+def test_jobs_side_by_side_are_measured_beside_one_after_the_other(compose, processes):
+    folder = run(compose("benchmark", "part=jobs", *SHORT, processes))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert figures["side_by_side"]["value"] > 0
     assert not (folder / "scratch").exists()
 
 
@@ -137,23 +158,61 @@ def test_an_evaluation_is_measured_beside_the_network(compose):
     assert figures["work"]["limit"] == figures["cores"]["limit"] > 0
 
 
-def test_methods_of_balancing_are_measured_beside_the_plain_sum(compose, monkeypatch):
+def test_methods_of_balancing_are_measured_beside_the_plain_sum(compose):
     every = variants()
     assert {"fixed", "upgrad", "upgrad_cheap", "dwa"} <= set(every)
-    few = {name: every[name] for name in ("fixed", "fixed_diagnosed", "upgrad_cheap")}
-    monkeypatch.setattr(import_module("mtlsr.runs.timing.balancing"), "variants", lambda: few)
-    folder = run(compose("benchmark", "part=balancing", *SHORT))
+    few = ["fixed_diagnosed", "upgrad_cheap"]
+    folder = run(compose("benchmark", "part=balancing", f"methods={few}", *SHORT))
     (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
-    assert set(figures) == set(few)
+    assert set(figures) == {"fixed", *few}
     assert figures["fixed"]["ratio"] == 1
     assert all(figure["value"] > 0 for figure in figures.values())
     assert len({figure["limit"] for figure in figures.values()}) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").exists(), reason="the system has no /proc")
+def test_growth_is_written_and_drawn(compose, processes):
+    sizes = {
+        "image": [8, 16], "patch": [8, 16], "batch": [1, 2], "photographs": [2, 8], "jobs": [1, 2],
+        "processes": [1, 2],
+    }  # fmt: skip
+    given = [f"growth.{name}={values}" for name, values in sizes.items()]
+    folder = run(compose("benchmark", "part=growth", *SHORT, *given, processes))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert set(figures) == {f"{name}/{what}" for name in sizes for what in ("seconds", "megabytes")}
+    for name in ("image", "batch"):  # live tensors, but for the weights, are those of the pixels
+        assert 0.5 < figures[f"{name}/megabytes"]["ratio"] < 1.1
+    assert figures["photographs/megabytes"]["ratio"] == pytest.approx(1)
+    assert len((folder / "growth.csv").read_text().splitlines()) == 1 + 2 * len(sizes)
+    assert (folder / "growth.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("precision", {"edsr_baseline", "restoration"}),
+        ("files", {"edsr_baseline"}),
+        ("adversarial", {"step"}),
+    ],
+)
+def test_trainings_are_measured_beside_each_other(compose, part, names):
+    folder = run(compose("benchmark", f"part={part}", *SHORT))
+    (figures,) = json.loads((folder / "benchmark.json").read_text())["parts"].values()
+    assert set(figures) == names
+    assert all(figure["value"] > 0 < figure["limit"] for figure in figures.values())
 
 
 def test_what_cannot_be_measured_is_refused(compose, monkeypatch):
     monkeypatch.setattr("mtlsr.objective.balancing.table.find_spec", lambda package: None)
     with pytest.raises(ValueError, match="balancing=uncertainty needs the package torchjd: pip"):
         check(compose("benchmark", "part=balancing"))
+    with pytest.raises(ConfigError, match="methods holds 'best'; they are fixed, fixed_diagnosed"):
+        check(compose("benchmark", "part=balancing", "methods=[best]"))
+    with pytest.raises(ConfigError, match="choices holds 'fast'; they are compiled, onnx"):
+        check(compose("benchmark", "inference.choices=[fast]"))
+    with pytest.raises(ConfigError, match=r"sizes holds \[4\]; each is \[height, width\]"):
+        check(compose("benchmark", "inference.sizes=[[4]]"))
     with pytest.raises(ConfigError, match="part is 'everything'; it is one of step, objective"):
         check(compose("benchmark", "part=everything"))
     refused = r"gigabytes is 1000000\.0; twice that must be free|needs a system"

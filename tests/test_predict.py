@@ -104,6 +104,21 @@ def test_what_is_there_already_is_left_alone(
     assert Image.open(output / "a.png").size == (12, 10)
 
 
+def test_tiles_and_eight_views(tmp_path: Path, tiny_model: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (151, 170, 3), dtype=np.uint8)
+    write_image(tmp_path / "a.png", image)
+    given = {"model": tiny_model, "input": tmp_path / "a.png", "output": tmp_path / "out"}
+    pictures = []
+    for mean in (False, True):
+        for tile in ("null", "auto", "90"):
+            options = {"tile": tile, "self_ensemble": mean, "overwrite": True}
+            predict.run(configured(**given, **options))
+            pictures.append(read_image(tmp_path / "out/a.png").astype(int))
+        whole, *others = pictures[-3:]
+        assert all(np.abs(whole - other).max() <= 1 for other in others)
+    assert np.abs(pictures[0] - pictures[-1]).max() > 1
+
+
 def test_grey_and_transparent_files_stay_so(tmp_path: Path, tiny_model: Path) -> None:
     source = tmp_path / "in"
     source.mkdir()
@@ -133,6 +148,8 @@ def test_two_files_for_one_place(tmp_path: Path, tiny_model: Path) -> None:
         ("output", "in", "which is input; another folder is needed"),
         ("device", "gpu", "device is 'gpu', which this machine does not have"),
         ("precision", "half", "precision is 'half'; it is one of auto, float32, bfloat16"),
+        ("tile", "0", "tile is 0; a whole number of low-resolution pixels from 1 on"),
+        ("tile", "big", "tile is 'big'; a whole number of low-resolution pixels from 1 on"),
     ],
 )
 def test_refusals(

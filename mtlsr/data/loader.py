@@ -1,5 +1,6 @@
 """Which samples make which batch, and who loads them."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,5 +94,9 @@ def build_loader(
 
 
 def _single_threaded(_worker: int) -> None:
+    # Schedulers and terminals ask all processes to end; only the training one knows when.
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -7,6 +7,7 @@ import torch
 
 from mtlsr.errors import UserError
 from mtlsr.networks.base import Resolver
+from mtlsr.networks.folding import folded
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -56,9 +57,10 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
 def ready(network: Resolver, device: torch.device) -> Resolver:
     """The form of a network that enlarges, where it does, for evaluation.
 
-    The memory format is always the same: the last bits follow it.
+    Batch normalisation is folded into the convolutions. The memory format is always the same: the
+    last bits follow it.
     """
-    form = network.deployed()
+    form = folded(network.deployed())
     return form.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 

@@ -5,7 +5,7 @@
 costs nothing but time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -29,20 +29,45 @@ def _mirrored(view: int) -> list[int]:
     return [axis for bit, axis in ((1, -1), (2, -2)) if view & bit]
 
 
+def part_of_view(
+    rows: slice, columns: slice, size: tuple[int, int], view: int
+) -> tuple[slice, slice]:
+    """Where a part of an image of height and width `size` lies in its view: rows and columns."""
+    parts, sizes = (rows, columns), size
+    if view & 4:
+        parts, sizes = parts[::-1], sizes[::-1]
+    down, across = (
+        slice(length - part.stop, length - part.start) if view & bit else part
+        for part, length, bit in zip(parts, sizes, (2, 1), strict=True)
+    )
+    return down, across
+
+
+def mean_of_views(enlarged: Callable[[int], Tensor], views: Sequence[int] = VIEWS) -> Tensor:
+    """The mean over views in float32; clamped it is afterwards, as in the authors' code.
+
+    Args:
+        enlarged: The number of a view -> what the network makes of it, not turned back.
+        views: Those that count.
+    """
+    total: Tensor | None = None
+    for view in views:
+        seen = viewed_back(enlarged(view).float(), view)
+        total = seen.contiguous() if total is None else total.add_(seen)
+    assert total is not None
+    return total / len(views)
+
+
 def self_ensemble(enlarge: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """A function of an image that gives the mean over its eight views, turned back, in float32.
+    """The function that gives the mean over an image's eight views of what `enlarge` gives.
 
     Args:
         enlarge: Float (N, 3, h, w) -> (N, 3, s·h, s·w); it sees the views in channels-last order.
     """
 
-    def mean(lr: Tensor) -> Tensor:
-        total: Tensor | None = None
-        for view in VIEWS:
-            given = viewed(lr, view).contiguous(memory_format=torch.channels_last)
-            seen = viewed_back(enlarge(given).float(), view)
-            total = seen.contiguous() if total is None else total.add_(seen)
-        assert total is not None
-        return total / len(VIEWS)
+    def enlarged(lr: Tensor) -> Tensor:
+        return mean_of_views(
+            lambda view: enlarge(viewed(lr, view).contiguous(memory_format=torch.channels_last))
+        )
 
-    return mean
+    return enlarged

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps
 
 from mtlsr.data.images import find_images, read_image
 from mtlsr.errors import UserError
+from mtlsr.inference.png import write_png
 from mtlsr.inference.upscaler import DEEP, OWN_PROFILE
 
 
@@ -72,8 +74,13 @@ def read_picture(path: Path) -> Image.Image:
     return picture
 
 
-def write_picture(path: Path, picture: Image.Image) -> None:
+def write_picture(path: Path, size: tuple[int, int], bands: Iterable[Image.Image]) -> None:
     """Write a PNG file whole or not at all, and the folders that lead to it.
+
+    Args:
+        path: The file.
+        size: See `write_png`; the picture is never in memory as a whole.
+        bands: See `write_png`.
 
     Raises:
         OSError: The disk is full, or the folder may not be written to.
@@ -81,7 +88,8 @@ def write_picture(path: Path, picture: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{uuid.uuid4().hex}.png")
     try:
-        picture.save(unfinished)
+        with unfinished.open("wb") as file:
+            write_png(file, size, bands)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -12,8 +12,19 @@ def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> 
     """uint8 (h, w, 3) or grey (h, w) -> float32 (1, 3, h, w) in [0, 1], channels last."""
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
-    pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).to(device)
-    return pixels.permute(2, 0, 1)[None].float() / 255
+    return to_floats(to_tensor(image), torch.device(device))
+
+
+def to_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """uint8 (h, w, c) -> the same numbers as (1, c, h, w), shared where that is possible."""
+    return torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
+
+
+def to_floats(images: Tensor, device: torch.device) -> Tensor:
+    """uint8 in 0..255 or float in [0, 1], (N, 3, h, w) -> float32 in [0, 1], channels last."""
+    given = images.to(device)
+    floats = given.float() / 255 if given.dtype == torch.uint8 else given.float()
+    return floats.contiguous(memory_format=torch.channels_last)
 
 
 def to_uint8(image: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """A trained model as one call: image in, larger image of the same kind out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -9,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mtlsr.data.resize import bicubic_upscale
+from mtlsr.data.resize import bicubic_upscale, margin
 from mtlsr.errors import UserError
-from mtlsr.inference import ensemble
-from mtlsr.inference.device import computing, find_device, find_precision, ready
-from mtlsr.inference.upscale import to_network, to_uint8
+from mtlsr.inference.device import find_device, find_precision
+from mtlsr.inference.enlarger import Enlarger, Progress
+from mtlsr.inference.upscale import to_tensor, to_uint8
 from mtlsr.networks.base import Resolver
 from mtlsr.networks.folder import load_model, model_folder
 
@@ -51,9 +52,13 @@ class Upscaler:
             bfloat16.
         self_ensemble: Whether the mean over the eight turns and mirrorings of an image is taken,
             which takes eight times as long.
+        tile: Side of the tiles that an image is cut into, in low-resolution pixels; None: the image
+            is enlarged at once; `auto`: at once where it fits the memory, else in tiles that do.
+            What comes out is the same.
 
     Raises:
-        UserError: A device that this machine lacks, or an unknown precision.
+        UserError: A device that this machine lacks, an unknown precision, no side of tiles, or a
+            network that cannot be cut into them.
     """
 
     def __init__(
@@ -62,11 +67,12 @@ class Upscaler:
         device: str = "auto",
         precision: str = "auto",
         self_ensemble: bool = False,
+        tile: int | str | None = "auto",
     ) -> None:
         self.device = find_device(device)
         self.precision = find_precision(precision, self.device)
-        self.network = ready(network, self.device)
-        self._function = ensemble.self_ensemble(self._whole) if self_ensemble else self._whole
+        self._enlarger = Enlarger(network, self.device, self.precision, tile, self_ensemble)
+        self.network = self._enlarger.network
 
     @classmethod
     def from_pretrained(
@@ -75,6 +81,7 @@ class Upscaler:
         device: str = "auto",
         precision: str = "auto",
         self_ensemble: bool = False,
+        tile: int | str | None = "auto",
     ) -> Self:
         """Load the model of a run folder or of a model folder.
 
@@ -84,11 +91,13 @@ class Upscaler:
             device: See `Upscaler`.
             precision: See `Upscaler`.
             self_ensemble: See `Upscaler`.
+            tile: See `Upscaler`.
 
         Raises:
             UserError: There is no model in the folder, it is damaged, or see `Upscaler`.
         """
-        return cls(load_model(model_folder(folder))[0], device, precision, self_ensemble)
+        network = load_model(model_folder(folder))[0]
+        return cls(network, device, precision, self_ensemble, tile)
 
     @property
     def scale(self) -> int:
@@ -135,7 +144,21 @@ class Upscaler:
             "a Pillow image, a NumPy array or a torch tensor is needed."
         )
 
-    def _pillow(self, image: Image.Image) -> Image.Image:
+    def bands(self, image: Image.Image, progress: Progress | None = None) -> Iterator[Image.Image]:
+        """Enlarge a Pillow image band by band, for pictures that are not to be in memory whole.
+
+        Args:
+            image: See `Upscaler.__call__`.
+            progress: Called after every tile with how many have been looked at, and how many there
+                are to look at.
+
+        Returns:
+            The enlarged picture from the top to the bottom in bands of its whole width, as many as
+            it has rows of tiles; stacked, they are what the call gives.
+
+        Raises:
+            UserError: See `Upscaler.__call__`.
+        """
         if image.mode in DEEP:
             raise UserError(
                 f"The image's mode is {image.mode!r}: at most eight bits a channel are needed."
@@ -143,13 +166,28 @@ class Upscaler:
         straight = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)  # colours are stored multiplied
         if straight:
             image = image.convert(straight)
-        colours = image.convert("L" if image.mode in GREY else "RGB")
-        enlarged = Image.fromarray(self._array(np.asarray(colours)))
+        colours = np.asarray(image.convert("L" if image.mode in GREY else "RGB"))
+        alpha = None
         if image.has_transparency_data:
             alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-            enlarged.putalpha(Image.fromarray(bicubic_upscale(alpha, self.scale)))
-        if image.mode in OWN_PROFILE and "icc_profile" in image.info:
-            enlarged.info["icc_profile"] = image.info["icc_profile"]
+        for rows, pixels in self._rows(colours, progress):
+            band = Image.fromarray(pixels)
+            if alpha is not None:
+                band.putalpha(Image.fromarray(_upscaled_rows(alpha, rows, self.scale)))
+            if image.mode in OWN_PROFILE and "icc_profile" in image.info:
+                band.info["icc_profile"] = image.info["icc_profile"]
+            yield band
+
+    def _pillow(self, image: Image.Image) -> Image.Image:
+        first, *others = self.bands(image)
+        if not others:
+            return first
+        enlarged = Image.new(first.mode, (first.width, self.scale * image.height))
+        enlarged.info |= first.info
+        top = 0
+        for band in (first, *others):
+            enlarged.paste(band, (0, top))
+            top += band.height
         return enlarged
 
     def _array(self, image: NDArray[Any]) -> UInt8:
@@ -159,9 +197,23 @@ class Upscaler:
                 f"The image is {image.dtype} of shape {image.shape}: "
                 "uint8 (h, w, 3) or (h, w) is needed."
             )
-        pixels = to_network(image[:, :, None] if grey else image, self.device)
-        enlarged: UInt8 = to_uint8(self._enlarge(pixels)).numpy(force=True)
-        return enlarged[:, :, 0] if grey else enlarged
+        bands = [pixels for _, pixels in self._rows(image, None)]
+        return np.concatenate(bands) if len(bands) > 1 else bands[0]
+
+    def _rows(self, image: UInt8, progress: Progress | None) -> Iterator[tuple[slice, UInt8]]:
+        """uint8 (h, w, 3) or grey (h, w), row of tiles by row of tiles: which rows, and those."""
+        grey = image.ndim == 2
+        width = self.scale * image.shape[1]
+        given = to_tensor(image[:, :, None] if grey else image).expand(-1, 3, -1, -1)
+        for piece in self._enlarger.pieces(given, progress):
+            if piece.columns.start == 0:
+                band = np.empty((piece.rows.stop - piece.rows.start, width, 3), np.uint8)
+                band = band[:, :, 0] if grey else band
+            enlarged = piece.image.clamp(0, 1)
+            pixels = to_uint8(_luma(enlarged) if grey else enlarged).numpy(force=True)
+            band[:, piece.columns] = pixels[:, :, 0] if grey else pixels
+            if piece.columns.stop == width:
+                yield piece.rows, band
 
     def _tensor(self, image: Tensor) -> Tensor:
         right = image.ndim == 4 and image.shape[1] in (1, 3) and 0 not in image.shape
@@ -177,23 +229,20 @@ class Upscaler:
 
     def _enlarge(self, images: Tensor) -> Tensor:
         """Float (N, 1 or 3, h, w) -> float32 of as many channels in [0, 1], on the device."""
-        grey = images.shape[1] == 1
-        given = images.to(self.device, torch.float32).expand(-1, 3, -1, -1)
-        try:
-            with computing(self.device, self.precision):
-                given = given.contiguous(memory_format=torch.channels_last)
-                enlarged = self._function(given).float().clamp(0, 1)
-        except RuntimeError as error:
-            if "memory" not in str(error):  # the word of both CUDA's and the CPU's allocator
-                raise
-            size = "x".join(map(str, images.shape[2:]))
-            raise UserError(
-                f"The image of {size} pixels is too large for the memory of {self.device}."
-            ) from error
-        if grey:
-            weights = torch.tensor(LUMA, device=self.device).view(1, 3, 1, 1)
-            enlarged = (enlarged * weights).sum(dim=1, keepdim=True)
-        return enlarged
+        enlarged = self._enlarger(images.expand(-1, 3, -1, -1)).clamp(0, 1)
+        return _luma(enlarged) if images.shape[1] == 1 else enlarged
 
-    def _whole(self, lr: Tensor) -> Tensor:
-        return self.network(lr)[1].sr
+
+def _luma(image: Tensor) -> Tensor:
+    """RGB (N, 3, h, w) -> grey (N, 1, h, w)."""
+    weights = torch.tensor(LUMA, device=image.device).view(1, 3, 1, 1)
+    return (image * weights).sum(dim=1, keepdim=True)
+
+
+def _upscaled_rows(image: UInt8, rows: slice, scale: int) -> UInt8:
+    """The rows of the bicubically enlarged image, made of those that they are made of."""
+    reach = margin(scale) // scale
+    start, stop = rows.start // scale, rows.stop // scale
+    first = max(0, start - reach)
+    enlarged = bicubic_upscale(image[first : stop + reach], scale)
+    return enlarged[rows.start - scale * first : rows.stop - scale * first]

@@ -7,12 +7,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.planes import BAND, Image, Levels, Output, Plane, levels
 from mtlsr.metrics.protocol import Protocol, Space
 
-# Values of the SSIM map at a time, in whole rows. A dozen float64 maps of this size stay in the
-# cache: about twice as fast as a 481 x 321 image at once, and the memory of a large one is bounded.
-_BAND = 2**16
 _LEAST_ROWS = 32  # each band blurs window - 1 rows again, so thin ones waste work
 
 
@@ -54,11 +51,11 @@ def ssim(sr: Output, hr: Image, protocol: Protocol, space: Space | None = None) 
     Raises:
         ValueError: types or shapes do not fit, or the image is smaller than border and window.
     """
-    return ssim_of_planes(*planes(sr, hr, protocol, space), protocol)
+    return ssim_of_planes(*levels(sr, hr, protocol, space), protocol)
 
 
-def ssim_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
-    """Mean SSIM of two float64 planes of one shape, as `mtlsr.metrics.planes` returns them.
+def ssim_of_planes(a: Levels, b: Levels, protocol: Protocol) -> float:
+    """Mean SSIM of two planes of one shape, as `mtlsr.metrics.planes` or `levels` returns them.
 
     Raises:
         ValueError: a side is shorter than the window.
@@ -66,7 +63,7 @@ def ssim_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
     return _mean(_similarity, a, b, protocol)
 
 
-def contrast_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
+def contrast_of_planes(a: Levels, b: Levels, protocol: Protocol) -> float:
     """Mean of SSIM's second factor, contrast and structure: (2 s_ab + C2) / (s_a^2 + s_b^2 + C2).
 
     Raises:
@@ -75,7 +72,7 @@ def contrast_of_planes(a: Plane, b: Plane, protocol: Protocol) -> float:
     return _mean(_contrast, a, b, protocol)
 
 
-def _mean(formula: _Map, a: Plane, b: Plane, protocol: Protocol) -> float:
+def _mean(formula: _Map, a: Levels, b: Levels, protocol: Protocol) -> float:
     """Mean of a map over all valid positions and channels."""
     height, width = a.shape[:2]
     if min(height, width) < protocol.window:
@@ -88,12 +85,23 @@ def _mean(formula: _Map, a: Plane, b: Plane, protocol: Protocol) -> float:
     around = protocol.window - 1  # rows that a band of positions needs beyond its own
 
     channels = a.size // (height * width)
-    band = max(_LEAST_ROWS, _BAND // (width * channels))
+    band = max(_LEAST_ROWS, BAND // (width * channels))
+    memory = [(x, np.empty((band + around, *x.shape[1:]))) for x in (a, b)]
     total = 0.0
     for top in range(0, height - around, band):
         rows = slice(top, top + band + around)
-        total += float(formula(_moments(a[rows], b[rows], kernel), c1, c2).sum())
+        ours, theirs = (_as_float(x[rows], own) for x, own in memory)
+        moments = _moments(ours, theirs, kernel)
+        total += float(formula(moments, c1, c2).sum())
     return total / float((height - around) * (width - around) * channels)
+
+
+def _as_float(rows: Levels, memory: Plane) -> Plane:
+    """Rows in float64: as they are, or in memory that is there; new memory costs more than that."""
+    if rows.dtype == np.float64:
+        return rows
+    memory[: len(rows)] = rows
+    return memory[: len(rows)]
 
 
 def _moments(a: Plane, b: Plane, kernel: Plane) -> _Moments:

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 
 from mtlsr.metrics._psnr import psnr_of_planes
 from mtlsr.metrics._ssim import ssim_of_planes
-from mtlsr.metrics.planes import Image, Output, planes
+from mtlsr.metrics.planes import Image, Output, levels
 from mtlsr.metrics.protocol import Protocol
 
 
@@ -50,7 +50,7 @@ def measure(sr: Output, hr: Image, protocol: Protocol) -> ImageScores:
     Raises:
         ValueError: types or shapes do not fit, or the image is smaller than border and window.
     """
-    y, rgb = planes(sr, hr, protocol, "y"), planes(sr, hr, protocol, "rgb")
+    y, rgb = levels(sr, hr, protocol, "y"), levels(sr, hr, protocol, "rgb")
     return ImageScores(
         psnr_y=psnr_of_planes(*y, protocol),
         ssim_y=ssim_of_planes(*y, protocol),

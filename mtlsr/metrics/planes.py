@@ -1,5 +1,6 @@
 """From a pair of images to the two float64 planes that PSNR and SSIM compare."""
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 import cv2
@@ -12,6 +13,12 @@ Image = npt.NDArray[np.uint8]
 Output = npt.NDArray[Any]
 """uint8; or floating-point levels in 0..255 where the protocol's `output` is "float"."""
 Plane = npt.NDArray[np.float64]
+Levels = npt.NDArray[Any]
+"""A plane in float64, or the levels that it holds as they are stored, in uint8."""
+
+BAND = 2**16
+"""Values of a map at a time, in whole rows. A dozen float64 maps of this size stay in the cache:
+about twice as fast as a 481 x 321 image at once, and the memory of a large one is bounded."""
 
 # One channel from RGB: offset + (R, G, B) . weights / divisor. Whole weights make the weighted sum
 # exact, so a value depends on no order of summation, and R = G = B = v gives exactly v where the
@@ -71,6 +78,18 @@ def planes(
     Raises:
         ValueError: a type, shape, size or space is not allowed.
     """
+    a, b = levels(sr, hr, protocol, space)
+    return a.astype(np.float64), b.astype(np.float64)
+
+
+def levels(
+    sr: Output, hr: Image, protocol: Protocol, space: Space | None = None
+) -> tuple[Levels, Levels]:
+    """What `planes` returns, but RGB of whole levels stays in uint8: an eighth of the memory.
+
+    Raises:
+        ValueError: see `planes`.
+    """
     space = protocol.space if space is None else space
     if space not in get_args(Space):
         raise ValueError(f"space is {space!r}; allowed: {', '.join(get_args(Space))}")
@@ -85,7 +104,7 @@ def planes(
 
     sr, hr = without_border(sr, protocol.border), without_border(hr, protocol.border)
     if space == "rgb":
-        return as_rgb(sr).astype(np.float64), as_rgb(hr).astype(np.float64)
+        return as_rgb(sr), as_rgb(hr)
     if hr.ndim == 2 and protocol.grey == "stored" and sr.ndim == 3:
         return one_channel(sr, protocol.grey_output), _luma(hr, protocol)
     return _luma(sr, protocol), _luma(hr, protocol)
@@ -116,8 +135,15 @@ def one_channel(rgb: Output, name: str) -> Plane:
     if name == "opencv" and rgb.dtype == np.uint8:
         return cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb)[..., 0].astype(np.float64)
     offset, weights, divisor = _CHANNEL[name]
-    plane: Plane = offset + (rgb.astype(np.float64) @ weights) / divisor
-    return plane
+    plane: Plane = np.asarray(cv2.transform(rgb.astype(np.float64), weights[None]), np.float64)
+    return offset + plane / divisor
+
+
+def bands(height: int, width: int) -> Iterator[slice]:
+    """Rows of a map, so many at a time that they hold `BAND` values, of which a row has `width`."""
+    step = max(1, BAND // width)
+    for top in range(0, height, step):
+        yield slice(top, top + step)
 
 
 def as_rgb(image: Output) -> Output:

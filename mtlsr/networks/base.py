@@ -1,5 +1,6 @@
 """The contracts that networks fulfil, and the pair of both stages."""
 
+import math
 from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
@@ -35,6 +36,11 @@ class RealismNet(nn.Module, ABC):
     vector_size: int
     """Length V of the realism vector."""
 
+    @property
+    def stride(self) -> int | None:
+        """See `Resolver`; every size of the features is half the one above."""
+        return 2 ** (len(self.channels) - 1)
+
     @abstractmethod
     def forward(self, lr: Tensor) -> RealismOutput:
         """Describe the image `lr`, (N, 3, h, w) in [0, 1]."""
@@ -44,6 +50,8 @@ class RestorationNet(nn.Module, ABC):
     """Stage 2: a UNet that restores structure and texture from what stage 1 found."""
 
     scale: int
+    stride: int | None = None
+    """See `Resolver`."""
 
     @abstractmethod
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
@@ -56,6 +64,10 @@ class Resolver(nn.Module, ABC):
     scale: int
     realism: RealismNet | None
     """Stage 1, where there is one."""
+    stride: int | None = None
+    """Pixels by whose multiples a tile may begin: cut off there, and given what the modules of
+    `mtlsr.networks.whole_image` see of the whole, the network computes the same as in the whole
+    image, as far as it does not see the cut. None: there is no such number, or it is not known."""
 
     @property
     def first_block(self) -> FirstBlock | None:
@@ -86,6 +98,8 @@ class SuperResolver(Resolver):
         self.realism = realism
         self.restoration = restoration
         self.scale = restoration.scale
+        strides = realism.stride, restoration.stride
+        self.stride = None if None in strides else math.lcm(*strides)  # type: ignore[arg-type]
 
     def forward(self, lr: Tensor) -> tuple[RealismOutput, RestorationOutput]:
         realism = self.realism(lr)
@@ -97,13 +111,15 @@ class SingleTask(Resolver):
 
     Args:
         scale: Enlargement.
+        stride: See `Resolver`.
     """
 
     realism: None = None
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, stride: int | None = None) -> None:
         super().__init__()
         self.scale = scale
+        self.stride = stride
 
     @abstractmethod
     def enlarge(self, lr: Tensor) -> Tensor:

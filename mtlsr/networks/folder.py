@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -20,6 +21,12 @@ from mtlsr.networks.table import build_network
 FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+
+
+LONGEST = 1 << 20
+"""Bytes of a configuration, at the most."""
+LARGEST = 4096
+"""Largest number in a configuration: of channels, units, anything."""
 
 
 class ModelError(UserError):
@@ -71,13 +78,25 @@ def load_model(folder: Path) -> tuple[Resolver, dict[str, Any]]:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise ModelError(f"{str(folder)!r} is no model folder: it has no {name}.")
+    if (folder / CONFIG).stat().st_size > LONGEST:
+        raise ModelError(f"{str(folder / CONFIG)!r} is no configuration: it is too long.")
     try:
         architecture = json.loads((folder / CONFIG).read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{str(folder / CONFIG)!r} is not JSON: {error}.") from error
     if not isinstance(architecture, dict) or architecture.pop("format", None) != FORMAT:
         raise ModelError(f"{str(folder / CONFIG)!r} is not a model of format {FORMAT}.")
     try:
+        _check_size(architecture)
+        with torch.device("meta"):  # its size, before anything of it is there
+            asked = sum(
+                value.nbytes for value in build_network(**architecture).state_dict().values()
+            )
+        held = (folder / WEIGHTS).stat().st_size
+        if asked > 2 * held:
+            raise ValueError(
+                f"its {CONFIG} asks for {asked} bytes of weights, {WEIGHTS} has {held}"
+            )
         model = build_network(**architecture)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
@@ -85,3 +104,14 @@ def load_model(folder: Path) -> tuple[Resolver, dict[str, Any]]:
         reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise ModelError(f"{str(folder)!r} cannot be loaded: {reason}") from error
     return model, architecture
+
+
+def _check_size(value: Any) -> None:
+    """Refuse numbers that no network of the table has (ValueError): they would fill the memory."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_size(item)
+    elif isinstance(value, int | float) and not abs(value) <= LARGEST:
+        raise ValueError(f"its {CONFIG} holds the number {value}; {LARGEST} is the most")

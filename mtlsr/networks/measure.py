@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from mtlsr.networks.base import Resolver
+from mtlsr.networks.whole_image import Sums, WholeImage
 
 ROWS = 16
 """Height of the strip on which a receptive field is looked for; it is as high as it is wide."""
@@ -61,6 +62,41 @@ def receptive_field(network: Resolver, largest: int = 512) -> int | None:
     Returns:
         None where `largest` columns are not enough: with pooling over the whole image, say.
     """
+    seen = _columns_seen(network, 1, 1, largest)
+    return None if seen is None else sum(seen) + 1
+
+
+def reach(network: Resolver, largest: int = 2048) -> int | None:
+    """Low-resolution pixels that a tile needs around it, so that it comes out as in the whole.
+
+    It is how far a tile sees that begins and ends at multiples of the network's stride, itself a
+    multiple of it. What the modules of `mtlsr.networks.whole_image` see is not counted. Networks
+    see as far up and down as to both sides.
+
+    Args:
+        network: Of any weights, with a stride.
+        largest: Where to stop looking.
+
+    Returns:
+        None where the network sees further than `largest` columns.
+    """
+    assert network.stride is not None
+    seen = _columns_seen(network, network.stride, network.stride, largest, whole_image=False)
+    return None if seen is None else -(-max(seen) // network.stride) * network.stride
+
+
+def _columns_seen(
+    network: Resolver, columns: int, stride: int, largest: int, whole_image: bool = True
+) -> tuple[int, int] | None:
+    """How many columns before and after some of them these are enlarged from.
+
+    Args:
+        network: See `receptive_field`.
+        columns: How many.
+        stride: Of which number the first one is a multiple.
+        largest: Most columns of the strip.
+        whole_image: Whether what is seen of the whole image counts.
+    """
     probe = copy.deepcopy(network.deployed()).to("cpu", torch.float64).eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -69,19 +105,25 @@ def receptive_field(network: Resolver, largest: int = 512) -> int | None:
                 parameter.uniform_(0.5, 1.5, generator=generator).div_(parameter[0].numel())
             else:
                 parameter.abs_()
+    for module in probe.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()  # a large mean would close every ReLU behind it
+        if isinstance(module, WholeImage) and not whole_image:
+            module.answer = lambda maps: Sums.of([x.detach() for x in maps])
     width = 32
     while width <= largest:
         image = torch.rand(1, 3, ROWS, width, generator=generator, dtype=torch.float64)
         image = (1 - image / 4).requires_grad_()
-        scale, row, column = network.scale, ROWS // 2, width // 2
+        scale, row, begin = network.scale, ROWS // 2, width // 2 // stride * stride
         with MeansForMaxima():
             sr = probe(image)[1].sr
         sr = sr.unflatten(2, (ROWS, scale)).unflatten(4, (width, scale))
-        (gradient,) = torch.autograd.grad(sr[:, :, row, :, column].sum(), image)
+        asked = sr[:, :, row, :, begin : begin + columns]
+        (gradient,) = torch.autograd.grad(asked.sum(), image)
         seen = gradient.abs().sum(dim=(0, 1, 2)).nonzero().flatten()
         first, last = int(seen[0]), int(seen[-1])
         if first > 0 and last < width - 1:
-            return last - first + 1
+            return begin - first, last - (begin + columns - 1)
         width *= 2
     return None
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mtlsr.networks.blocks import ResidualUnit
 from mtlsr.networks.realism_residual import ResidualRealism
+from mtlsr.networks.whole_image import GlobalMean
 
 
 class ChannelAttention(nn.Module):
@@ -26,12 +27,13 @@ class ChannelAttention(nn.Module):
     def __init__(self, channels: int, reduction: int = 8) -> None:
         super().__init__()
         hidden = max(1, channels // reduction)
+        self.means = GlobalMean()
         self.squeeze = nn.Conv2d(channels, hidden, 1)
         self.excite = nn.Conv2d(hidden, channels, 1)
         nn.init.ones_(self.squeeze.bias)  # type: ignore[arg-type]  # no unit is dead at first
 
     def forward(self, x: Tensor) -> Tensor:
-        means = x.mean(dim=(-2, -1), keepdim=True)
+        means = self.means(x)[..., None, None]
         return x * torch.sigmoid(self.excite(F.relu(self.squeeze(means))))
 
 

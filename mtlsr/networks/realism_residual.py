@@ -19,7 +19,7 @@ from mtlsr.networks.blocks import (
     check_each_at_least,
 )
 from mtlsr.networks.outputs import RealismOutput
-from mtlsr.objective.precision import widened
+from mtlsr.networks.whole_image import GlobalMoments
 
 
 class ResidualFirstBlock(FirstBlock):
@@ -82,6 +82,7 @@ class ResidualRealism(RealismNet):
         )
         self.merge = MergedScales(widths)
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.moments = GlobalMoments()
         hidden = 2 * sum(widths)
         self.head = nn.Sequential(
             nn.LayerNorm(hidden), nn.Linear(hidden, 64), nn.ReLU(), nn.Linear(64, vector_size + 1)
@@ -100,7 +101,7 @@ class ResidualRealism(RealismNet):
             x = block(entry(x))
             features.append(x)
         merged = self.merge(features)
-        said = self.head(_statistics(features))
+        said = self.head(self._statistics(features))
         return RealismOutput(
             features=tuple(features),
             first_block=first,
@@ -109,13 +110,11 @@ class ResidualRealism(RealismNet):
             reconstruction=lr + self.restore(merged),
         )
 
+    def _statistics(self, features: Sequence[Tensor]) -> Tensor:
+        """Mean and logarithm of the deviation of every channel: (N, 2·ΣC).
 
-def _statistics(features: Sequence[Tensor]) -> Tensor:
-    """Mean and logarithm of the deviation of every channel: (N, 2·ΣC), in float32 at least.
-
-    Blur and noise change the deviation of fine detail by factors, which a logarithm makes steps.
-    """
-    flat = [widened(x).flatten(2) for x in features]
-    means = [x.mean(dim=-1) for x in flat]
-    deviations = [0.5 * (x.var(dim=-1, correction=0) + 1e-6).log() for x in flat]
-    return torch.cat(means + deviations, dim=1)
+        Blur and noise change the deviation of fine detail by factors, which a logarithm makes
+        steps.
+        """
+        means, variances = self.moments(*features)
+        return torch.cat([means, 0.5 * (variances + 1e-6).log()], dim=1)

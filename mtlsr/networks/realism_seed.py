@@ -6,13 +6,12 @@ layers with x + r, a block is several units; the blocks work at several scales.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.blocks import MergedScales, centred, check_at_least, check_each_at_least
 from mtlsr.networks.outputs import RealismOutput
-from mtlsr.objective.precision import widened
+from mtlsr.networks.whole_image import GlobalMean
 
 
 def layer(inputs: int, outputs: int, dilation: int = 1, stride: int = 1) -> nn.Sequential:
@@ -93,6 +92,7 @@ class SeedRealism(RealismNet):
         )
         self.merge = MergedScales(widths)
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
+        self.means = GlobalMean()
         self.head = nn.Linear(sum(widths), vector_size + 1)
 
     def forward(self, lr: Tensor) -> RealismOutput:
@@ -100,8 +100,7 @@ class SeedRealism(RealismNet):
         for block in self.blocks:
             features.append(block(features[-1]))
         merged = self.merge(features)
-        pooled = torch.cat([widened(x).mean(dim=(-2, -1)) for x in features], dim=1)
-        said = self.head(pooled)
+        said = self.head(self.means(*features))
         return RealismOutput(
             features=tuple(features),
             first_block=features[0],

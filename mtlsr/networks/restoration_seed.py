@@ -87,6 +87,7 @@ class SeedRestoration(RestorationNet):
         if not isinstance(residual, bool):
             raise ValueError(f"residual is {residual!r}; it must be true or false.")
         self.scale = scale
+        self.stride = 2 ** (len(channels) - 1)
         self.residual = residual
         self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
         # Level i sees stage 1's maps of its size and, below the first, the pooled level above.

@@ -59,6 +59,7 @@ class UNetRestoration(RestorationNet):
             )
         check_at_least("structure_channels", structure_channels, 1)
         self.scale = scale
+        self.stride = 2 ** (len(widths) - 1)
         self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
         self.entries = nn.ModuleList(
             nn.Identity() if width == own else nn.Conv2d(width, own, 1)

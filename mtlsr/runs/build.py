@@ -14,6 +14,8 @@ from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.table import build_network
 from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, losses, photographs
+from mtlsr.runs.checkpoints import WholeFiles
+from mtlsr.runs.profiling import StepProfiler
 from mtlsr.runs.schema import ConfigError, StageName
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
@@ -103,14 +105,33 @@ def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
     return made
 
 
+def check_trainer(cfg: DictConfig, stage: StageName) -> None:
+    """Refuse what Lightning or a stage cannot train with (ConfigError)."""
+    strategy = str(cfg.trainer.strategy)
+    if strategy.startswith(("fsdp", "deepspeed", "model_parallel")):
+        raise ConfigError(
+            f"trainer.strategy is {strategy!r}, which cuts weights to pieces; averaged weights, "
+            "the anchor and balancing need them whole: use ddp_find_unused_parameters_true."
+        )
+    if cfg.trainer.sync_batchnorm and hardware.device(cfg).type == "cpu":
+        raise ConfigError("trainer.sync_batchnorm is true, which exists on GPUs only.")
+    try:
+        trainer(cfg, stage, logger=False)
+    except Exception as error:  # Lightning raises whatever comes to its mind
+        raise ConfigError(f"trainer cannot be made: {' '.join(str(error).split())}") from error
+
+
 def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
     """Lightning's Trainer for a stage."""
     own, schedule = cfg.trainer, cfg.schedule[stage]
+    if own.get("profile"):  # earlier runs have no such key
+        options["profiler"] = StepProfiler(Path(cfg.folder) / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
     return pl.Trainer(
         accelerator=own.accelerator,
         devices=own.devices,
         num_nodes=own.num_nodes,
+        sync_batchnorm=own.get("sync_batchnorm", False),  # earlier runs have no such key
         strategy=own.strategy,
         precision=hardware.precision(cfg),  # type: ignore[arg-type]
         deterministic=own.deterministic,
@@ -121,6 +142,8 @@ def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
         limit_val_batches=1.0 if every else 0,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        plugins=[WholeFiles()],
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,

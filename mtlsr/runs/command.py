@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
@@ -20,14 +21,16 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.errors import UserError
-from mtlsr.runs.schema import check_ranges, register
+from mtlsr.runs.allocation import keep_freed_memory
+from mtlsr.runs.processes import job_alone, started_elsewhere
+from mtlsr.runs.schema import ConfigError, check_ranges, register
 
 PATHS = {
     "a", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
     "dataset.realism.val_root", "dataset.root", "dataset.val_root", "evaluation.root", "folder",
     "history", "hydra.sweep.dir", "init", "input", "measured", "mirror", "model", "output",
-    "results", "resume", "stage1", "sweep", "sweep.baseline",
-    "sweep.resume", "sweep.stage1",
+    "replay", "results", "resume", "stage1", "sweep", "sweep.baseline", "sweep.resume",
+    "sweep.stage1",
 }  # fmt: skip
 """Keys whose values may hold any character: paths, and the name of a baseline."""
 
@@ -35,11 +38,21 @@ ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
 
 FAILED = 1
-INTERRUPTED = 130
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class Interrupted(Exception):
-    """The user or the system asked the run to stop, and it did, with all its work saved."""
+    """The user or the system asked the run to stop, and it did, with all its work saved.
+
+    Args:
+        said: What to tell the user.
+        number: The signal that asked; the exit code is 128 and this number, as shells have it.
+    """
+
+    def __init__(self, said: str, number: int = signal.SIGINT) -> None:
+        super().__init__(said)
+        self.number = number
+        self.code = 128 + number
 
 
 def conf_folder() -> Path:
@@ -67,20 +80,21 @@ def execute(
             the overrides of every job.
     """
     register()
+    keep_freed_memory()
     # Our launchers' files have the names of the plugins' schemas, which check them.
     warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
-    sys.argv[1:] += _home(sys.argv[1:])
     codes: list[int] = []
 
     def job(cfg: DictConfig) -> object:
         _note("")
         try:
-            return run(cfg)
+            with job_alone():
+                return run(cfg)
         except Interrupted as stop:
             print(stop, file=sys.stderr)
-            codes.append(INTERRUPTED)
+            codes.append(stop.code)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise KeyboardInterrupt from stop  # Hydra would go on with the next job
         except (UserError, OSError) as error:
@@ -94,6 +108,7 @@ def execute(
 
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
+        sys.argv[1:] += _home(command, sys.argv[1:])
         jobs = list(_jobs(sys.argv[1:]))
         for overrides in jobs:
             _check(command, overrides, check)
@@ -136,15 +151,24 @@ def _sweeps(arguments: list[str]) -> bool:
     return bool({"-m", "--multirun"} & set(arguments))
 
 
-def _home(arguments: list[str]) -> list[str]:
-    """Overrides that make a resumed run stay in its folder and keep its `.hydra/`."""
+def _home(command: str, arguments: list[str]) -> list[str]:
+    """Overrides that make a resumed run stay in its folder and keep its `.hydra/`.
+
+    Of several processes that torchrun or SLURM starts, only the first one writes `.hydra/`.
+    """
+    number = started_elsewhere() if command == "train" else None
+    if number is not None and not any(a.startswith("hydra.run.dir=") for a in arguments):
+        raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if key == "resume" and value not in ("", "null"):
+        if key == "resume" and value not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
         if key == "sweep.resume" and value not in ("", "null"):
             return [f"hydra.sweep.dir={value}"]
-    return []
+        if key == "replay" and value not in ("", "null"):
+            folder = Path(value.strip("'\"")).parent
+            return [f"hydra.run.dir='{folder}'", "hydra.output_subdir=null"]
+    return ["hydra.output_subdir=null"] if number else []
 
 
 def _jobs(arguments: list[str]) -> Iterator[list[str]]:

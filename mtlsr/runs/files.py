@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and are on the disk when that is said."""
 
 import json
 import os
@@ -7,18 +7,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+UNFINISHED = ".*.tmp"
+"""What a file is called until it is complete; whoever is killed leaves it behind."""
+
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
-    """Open a file beside `path` for text; it takes the place of `path` when the block succeeds.
+def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file beside `path`; it takes the place of `path` when the block succeeds.
 
-    On failure nothing is left of it, and what `path` was stays.
+    On failure nothing is left of it, and what `path` was stays. Text unless `binary`.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    text: dict[str, Any] = {} if binary else {"newline": "", "encoding": "utf-8"}
     try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
+        with unfinished.open("wb" if binary else "w", **text) as file:
             yield file
+            sync(file)
         os.replace(unfinished, path)
+        sync_folder(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -28,3 +34,43 @@ def write_json(path: Path, value: Any) -> None:
     with replacing(path) as file:
         json.dump(value, file, indent=2)
         file.write("\n")
+
+
+def link(path: Path, other: Path) -> None:
+    """Give a file a second name, in place of what had that name.
+
+    The two share their bytes until one of them is replaced; a file system without hard links gets
+    a copy.
+    """
+    if other.exists() and other.samefile(path):
+        return
+    unfinished = other.with_name(f".{other.name}.{os.getpid()}.tmp")
+    try:
+        os.link(path, unfinished)
+    except OSError:
+        with replacing(other, binary=True) as file:
+            file.write(path.read_bytes())
+    else:
+        os.replace(unfinished, other)
+
+
+def sync(file: IO[Any]) -> None:
+    """Wait until what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder's files are on the disk, where the system can say so."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished anywhere below a folder."""
+    for path in folder.rglob(UNFINISHED):
+        path.unlink(missing_ok=True)

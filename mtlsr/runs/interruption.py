@@ -1,60 +1,103 @@
-"""Ctrl-C: finish the step, write the checkpoint, say how to go on."""
+"""Signals that ask a run to end: it finishes the step, writes the checkpoint, says how to go on."""
 
 import signal
 import threading
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 
 from mtlsr.runs.command import Interrupted
+from mtlsr.runs.saving import Checkpoints
+
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+]
+
+
+class Signals:
+    """What this process was asked while a run is on.
+
+    Args:
+        advice: What to tell the user how to go on.
+        note: Puts on record why this process ends at once.
+    """
+
+    def __init__(self, advice: str, note: Callable[[str], Any]) -> None:
+        self.advice = advice
+        self.note = note
+        self.number: int | None = None
+        self.stepping = False
+        """Whether a step will look at `number` soon; else a signal ends the run at once."""
+
+    def listen(self) -> None:
+        """Handle the signals, also after Lightning put its own handlers in place."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        again = self.number is not None
+        self.number = self.number or number
+        # Schedulers repeat theirs; only a second Ctrl-C cannot wait for the step.
+        if not self.stepping or (again and number == signal.SIGINT):
+            raise self.end("Stopped.")
+
+    def end(self, said: str) -> Interrupted:
+        """The exception that ends the run."""
+        return Interrupted(f"{said} {self.advice}", self.number or signal.SIGTERM)
+
+
+@contextmanager
+def listening(advice: str, note: Callable[[str], Any] = lambda said: None) -> Iterator[Signals]:
+    """Listen to signals while the block runs; what was done about them before comes back after."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signals = Signals(advice, note)
+    signals.listen()
+    try:
+        yield signals
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 class StopOnSignal(pl.Callback):
-    """Turn Ctrl-C into an end between two steps. A second Ctrl-C stops at once.
+    """End between two steps when one process was asked to, with all of them at the same step.
 
     Args:
-        checkpoint: Where the state goes.
-        advice: What to tell the user.
+        signals: What this process was asked.
+        checkpoints: Writes the state.
     """
 
-    def __init__(self, checkpoint: Path, advice: str) -> None:
-        self.checkpoint = checkpoint
-        self.advice = advice
-        self._asked = False
-        self._saved = False
-        self._previous: Any = None
+    def __init__(self, signals: Signals, checkpoints: Checkpoints) -> None:
+        self.signals = signals
+        self.checkpoints = checkpoints
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._ask)
-
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        self._asked = True
-        signal.signal(number, self._previous)
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
-    ) -> None:
-        # Lightning counts on from a checkpoint of this hook. What the step still has to do, logging
-        # and perhaps validation, comes after it, so the end waits for the next step's start.
-        if self._asked:
-            trainer.save_checkpoint(self.checkpoint)
-            self._saved = True
+        self.signals.listen()
+        self.signals.stepping = True
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
     ) -> None:
-        self._stop_if_saved(trainer)
+        if self._asked(trainer):
+            self.checkpoints.save(trainer)
+            raise self.signals.end(f"Stopped after step {trainer.global_step}.")
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self._stop_if_saved(trainer)
-
-    def _stop_if_saved(self, trainer: pl.Trainer) -> None:
-        if self._saved:
-            raise Interrupted(f"Stopped after step {trainer.global_step}. {self.advice}")
+        if self._asked(trainer):
+            raise self.signals.end(f"Stopped after step {trainer.global_step}.")
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        if self._previous is not None and not self._asked:
-            signal.signal(signal.SIGINT, self._previous)
+        self.signals.stepping = False
+
+    def _asked(self, trainer: pl.Trainer) -> bool:
+        asked = self.signals.number is not None
+        if trainer.world_size == 1:
+            return asked
+        return trainer.strategy.reduce_boolean_decision(asked, all=False)

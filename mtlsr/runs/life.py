@@ -1,6 +1,7 @@
 """What happens around training: what a run starts from, its record, its results."""
 
 import itertools
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,18 +23,24 @@ from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.folder import load_model, model_folder, save_model
 from mtlsr.runs import build, hardware, losses, photographs, pictures
+from mtlsr.runs.announcing import announce
+from mtlsr.runs.checkpoints import folder_of, module_state, newest
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.evaluation.measuring import evaluate
 from mtlsr.runs.evaluation.tables import rich_table, sheet
 from mtlsr.runs.files import write_json
-from mtlsr.runs.fit import checkpoint, module_state
-from mtlsr.runs.manifest import Manifest, read_manifest
+from mtlsr.runs.guard import POLICIES
+from mtlsr.runs.manifest import NAME, Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.replayable import read_step, run_of
 from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
+from mtlsr.runs.slurm import requeue
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
 from mtlsr.stages.restoration import RestorationStage
 
+AUTO = "auto"
+"""`resume=auto` goes on with the run in the run's own folder, where there is one."""
 PICTURED = 8
 """Held-out photographs, at the most, of which pictures are drawn."""
 
@@ -45,6 +52,8 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 def settled(cfg: DictConfig) -> DictConfig:
     """The configuration to run, a resumed run's own where there is one. Sets seed and threads."""
+    if cfg.resume == AUTO:
+        cfg.resume = cfg.folder if (Path(cfg.folder) / NAME).is_file() else None
     if cfg.resume is not None:
         stored = read_manifest(cfg.resume, "resume")["config"]
         cfg = OmegaConf.create({**stored, "folder": str(cfg.resume), "resume": str(cfg.resume)})
@@ -83,10 +92,10 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
         ):
             if theirs != ours:
                 raise ConfigError(f"stage1={cfg.stage1} has {key} {theirs}; this run has {ours}.")
-        path = checkpoint(Path(cfg.stage1), "realism")
-        if not path.is_file():
-            raise ConfigError(f"stage1={cfg.stage1} holds no finished stage 1: no {path.name}.")
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        finished = newest(folder_of(Path(cfg.stage1), "realism"))
+        if finished is None:
+            raise ConfigError(f"stage1={cfg.stage1} holds no finished stage 1: no checkpoint.")
+        saved = finished[1]
         done, steps = saved["global_step"], config["schedule"]["realism"]["steps"]
         if done < steps:
             raise ConfigError(
@@ -99,7 +108,11 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
 
 def check(cfg: DictConfig) -> None:
     """Build all that a run needs and look whether it fits, without writing to the run's folder."""
-    if cfg.resume is not None:
+    if cfg.replay is not None:
+        read_step(cfg.replay)
+        read_manifest(run_of(cfg.replay), "replay")
+        return
+    if cfg.resume not in (None, AUTO):
         read_manifest(cfg.resume, "resume")
         return
     for stage in cfg.stages:
@@ -118,10 +131,16 @@ def check(cfg: DictConfig) -> None:
             "give stage1."
         )
     check_ranges(cfg)
+    if cfg.trainer.guard.policy not in POLICIES:
+        raise ConfigError(
+            f"trainer.guard.policy is {cfg.trainer.guard.policy!r}; "
+            f"it is one of {', '.join(POLICIES)}."
+        )
     first_block = start_weights(cfg, build.networks(cfg))
     losses.discriminator(cfg)
     files = photographs.dataset(cfg)
     for stage in cfg.stages:
+        build.check_trainer(cfg, stage)
         losses.balancer(cfg, stage, losses.objective(cfg, stage, first_block))
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
@@ -176,17 +195,19 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
     left_out = photographs.left_out(cfg, files)
     manifest.write(left_out=[str(error) for error in left_out])
     if left_out:
-        _announce(f"Left out: {len(left_out)} images that cannot be used ({listed(left_out)}).")
+        announce(f"Left out: {len(left_out)} images that cannot be used ({listed(left_out)}).")
     if cfg.stage1 is not None:
         lineage = read_manifest(cfg.stage1, "stage1")
         manifest.write(stage1={key: lineage.get(key) for key in ("commit", "seed", "data")})
     try:
         yield manifest
-    except Interrupted:
+    except Interrupted as stop:
         manifest.write(status="interrupted")
+        if cfg.trainer.get("requeue") and stop.number != signal.SIGINT:
+            requeue()
         raise
     except BaseException as error:
-        manifest.write(status="failed", error=f"{type(error).__name__}: {error}")
+        manifest.fail(f"{type(error).__name__}: {error}")
         raise
     manifest.write(status="done")
 
@@ -230,11 +251,6 @@ def publish(
 
 
 @rank_zero_only
-def _announce(line: str) -> None:
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-@rank_zero_only
 def advise(cfg: DictConfig, folder: Path) -> None:
     """Say where everything is and what to type next."""
     shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
@@ -246,7 +262,7 @@ def advise(cfg: DictConfig, folder: Path) -> None:
     else:
         lines.append(f"  python -m mtlsr.train 'stages=[restoration]' stage1={shown}")
     for line in lines:
-        Console().print(line, highlight=False, markup=False, soft_wrap=True)
+        announce(line)
 
 
 def _generator(config: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,12 @@ from mtlsr.runs.files import write_json
 from mtlsr.runs.schema import ConfigError
 
 NAME = "manifest.json"
-PACKAGES = (
-    "mtlsr", "torch", "pytorch-lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb",
-    "kornia", "albumentations", "numpy", "opencv-python-headless", "pillow", "safetensors",
-    "torchjd",
+ENVIRONMENT = (
+    "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES", "MKL_NUM_THREADS", "NODE_RANK",
+    "OMP_NUM_THREADS", "PYTHONHASHSEED", "SLURM_JOB_ID", "SLURM_NNODES", "SLURM_NTASKS",
+    "TORCHELASTIC_RUN_ID", "WANDB_MODE", "WORLD_SIZE",
 )  # fmt: skip
+"""Variables that may go on record: what shapes a computation, and nothing that could be secret."""
 
 
 def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
@@ -56,11 +57,7 @@ class Manifest:
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "seed": config.get("seed"),
-            "commit": commit(),
-            "diff": _git("diff", "HEAD"),
-            "versions": {"python": platform.python_version(), **_versions()},
-            "hardware": hardware(),
+            **describe(config),
             "config": config,
             "seconds": {},
         }
@@ -74,6 +71,10 @@ class Manifest:
         """Note `values` and write the file."""
         self.values.update(values)
         self._save()
+
+    def fail(self, said: str) -> None:
+        """Note that the run failed, and why."""
+        self.write(status="failed", error=said)
 
     @rank_zero_only
     def _save(self) -> None:
@@ -96,14 +97,22 @@ def commit() -> str | None:
     return _git("rev-parse", "HEAD")
 
 
+def describe(config: dict[str, Any]) -> dict[str, Any]:
+    """What a run of `config` would be made of here and now, but for its photographs."""
+    return {
+        "seed": config.get("seed"),
+        "commit": commit(),
+        "diff": _git("diff", "HEAD"),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": hardware(),
+        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+    }
+
+
 def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    """The exact version of every installed package."""
+    found = {each.metadata["Name"]: each.version for each in distributions()}
+    return {name: found[name] for name in sorted(filter(None, found), key=str.lower)}
 
 
 def hardware() -> dict[str, Any]:

@@ -8,6 +8,7 @@ ADVICE = (
     ".*smaller than the logging interval.*",
     ".*dataloader is not resumable.*",  # it starts at the right sample itself
     ".*no `val_dataloader`.*",
+    ".*It is recommended to use `self.log.*sync_dist=True.*",  # the metrics sum over ranks
     r".*isinstance\(treespec, LeafSpec\).*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*`lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",

@@ -353,6 +353,26 @@ class ScheduleConfig:
 
 
 @dataclass
+class CheckpointConfig:
+    """When the state is written, beside every validation and the last step of a stage."""
+
+    steps: int = number(0)
+    """Steps between two checkpoints; 0 = not by steps."""
+    minutes: float = number(0)
+    """Minutes between two; 0 = not by minutes."""
+
+
+@dataclass
+class GuardConfig:
+    """What becomes of a step whose loss or gradient is not finite, or whose loss explodes."""
+
+    policy: str = MISSING
+    """stop, skip (no update) or rewind (back to the checkpoint, on with other samples)."""
+    explosion: float = number(0)
+    """Share of its mean over the last steps above which a loss explodes; 0 = never."""
+
+
+@dataclass
 class TrainerConfig:
     """Where and how it computes. Lightning's words where Lightning has one."""
 
@@ -373,6 +393,14 @@ class TrainerConfig:
     """Steps between logged values."""
     progress: bool = MISSING
     """Whether the progress bar is shown."""
+    profile: bool = MISSING
+    """Whether a trace of some steps of each stage is left in profile/."""
+    checkpoint: CheckpointConfig = MISSING
+    guard: GuardConfig = MISSING
+    requeue: bool = MISSING
+    """Whether a SLURM job that is asked to end by SIGTERM, SIGUSR1 or SIGUSR2 is requeued."""
+    sync_batchnorm: bool = MISSING
+    """Whether batch normalisation takes its statistics over all processes; on GPUs only."""
 
 
 @dataclass
@@ -405,7 +433,9 @@ class TrainConfig:
     init: str | None = None
     """Model or run folder whose weights both networks start from."""
     resume: str | None = None
-    """Run folder that was stopped and goes on."""
+    """Run folder that was stopped and goes on; auto = `folder`, if there is a run in it."""
+    replay: str | None = None
+    """step.json of a run's replay/: nothing but that step is done, and told."""
     folder: str = MISSING
     """The run's folder."""
     cache: str | None = None
@@ -513,6 +543,8 @@ class PredictConfig:
     """auto (bfloat16 on a GPU that computes in it, else float32), float32 or bfloat16."""
     self_ensemble: bool = MISSING
     """Whether the network sees an image turned and mirrored eight times, and the mean counts."""
+    tile: Any = None
+    """Side of tiles in low-resolution pixels, auto (whole where it fits), or null: the whole."""
 
 
 @dataclass
@@ -581,6 +613,45 @@ class NetworksBenchmarkConfig:
 
 
 @dataclass
+class InferenceBenchmarkConfig:
+    """part=inference: what is enlarged, and how."""
+
+    sizes: list[list[int]] = MISSING
+    """[height, width] of images, in low-resolution pixels."""
+    choices: list[str] = MISSING
+    """compiled (by torch.compile, which needs a C++ compiler on a CPU), onnx; beside the network
+    as it is."""
+
+
+@dataclass
+class EdsrBenchmarkConfig:
+    """Parts precision and files: the batches of EDSR."""
+
+    batch: int = number(1)
+    """Samples."""
+    patch: int = number(8)
+    """Side of a patch in low-resolution pixels."""
+
+
+@dataclass
+class GrowthBenchmarkConfig:
+    """part=growth: sizes, least to largest."""
+
+    image: list[int] = MISSING
+    """Sides of the enlarged image in low-resolution pixels."""
+    patch: list[int] = MISSING
+    """Sides of a training patch, likewise."""
+    batch: list[int] = MISSING
+    """Samples."""
+    photographs: list[int] = MISSING
+    """Of a store."""
+    jobs: list[int] = MISSING
+    """Trainings of a sweep, one after the other."""
+    processes: list[int] = MISSING
+    """Of one training."""
+
+
+@dataclass
 class EvaluationBenchmarkConfig:
     """part=evaluation: the images that are measured."""
 
@@ -606,7 +677,14 @@ class BenchmarkConfig(TrainConfig):
     """Measured steps of each repeat."""
     loader: LoaderBenchmarkConfig = MISSING
     networks: NetworksBenchmarkConfig = MISSING
+    inference: InferenceBenchmarkConfig = MISSING
     evaluation: EvaluationBenchmarkConfig = MISSING
+    edsr: EdsrBenchmarkConfig = MISSING
+    growth: GrowthBenchmarkConfig = MISSING
+    methods: list[str] = MISSING
+    """part=balancing: some of what it measures, beside fixed; none = all."""
+    overrides: list[str] = MISSING
+    """Of the trainings that parts startup, jobs, memory and growth start as processes."""
     gigabytes: float = number(0, above=True)
     """part=memory: size of the store that is made, in 10^9 bytes; twice that must be free."""
 
@@ -643,6 +721,9 @@ BALANCING: dict[str, type] = {
 def register() -> None:
     """Make the schemas known to Hydra: `schema/<command>`, `schema/<group>/<kind>`."""
     store = ConfigStore.instance()
+    # Hydra copies whatever holds the store each time that it looks into conf/, over a hundred times
+    # for --help. There is one store a process, and what is loaded from it is a copy already.
+    store.__deepcopy__ = lambda memo: store  # type: ignore[attr-defined]
     for command, schema in SCHEMAS.items():
         store.store(group="schema", name=command, node=schema, package="_global_")
     for kind, schema in DEGRADATIONS.items():

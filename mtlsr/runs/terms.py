@@ -13,7 +13,7 @@ from mtlsr.inference.upscale import to_network
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.objective.structure import transform
 from mtlsr.runs import build
-from mtlsr.runs.fit import checkpoint, module_state
+from mtlsr.runs.checkpoints import LAST, folder_of, module_state, read
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.stages.restoration import RestorationStage
 
@@ -66,6 +66,6 @@ def finished_stage(run: Path) -> RestorationStage:
     stage = build.restoration_stage(cfg, model, model.first_block)
     if stage.reference is None:
         return stage.eval()
-    saved = torch.load(checkpoint(run, "restoration"), map_location="cpu", weights_only=True)
+    saved = read(folder_of(run, "restoration") / LAST)
     stage.reference.load_state_dict(module_state(saved["state_dict"], "reference"))
     return stage.eval()

@@ -1,6 +1,7 @@
 """What is logged, and where: metrics.csv always, W&B and others by configuration."""
 
 import csv
+import secrets
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,22 +15,27 @@ from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.runs import build
-from mtlsr.runs.files import replacing
+from mtlsr.runs.files import replacing, sync
 
 
 class MetricsCsv(Logger):
     """metrics.csv: a row a logged step, a column a value; both stages and later resumes append.
 
     Lightning's own CSVLogger deletes the file when it is opened again.
+
+    Args:
+        path: The file.
+        keep: Rows that stay of what is there already; None = all of them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keep: int | None = None) -> None:
         super().__init__()
         self.path = path
         self._columns: list[str] = []
         if path.exists():
             with path.open(newline="") as file:
                 self._columns = next(csv.reader(file), [])
+            self.cut(keep)
 
     @property
     def name(self) -> str:
@@ -50,15 +56,33 @@ class MetricsCsv(Logger):
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row)
 
+    def rows(self) -> int:
+        """How many rows there are, all of them on the disk by now."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("r+", newline="") as file:
+            sync(file)
+            return sum(1 for _ in csv.reader(file)) - 1
+
+    def cut(self, keep: int | None) -> None:
+        """Leave the first so many rows; None = all."""
+        if keep is not None and self.path.exists():
+            self._write(self._columns, self._read()[:keep])
+
     def _widen(self, columns: list[str]) -> None:
         """Rewrite the file with more columns."""
-        rows: list[dict[str, str]] = []
-        if self.path.exists():
-            with self.path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
+        rows = self._read() if self.path.exists() else []
         self._columns = columns
-        with replacing(self.path) as wider:
-            writer = csv.DictWriter(wider, columns)
+        self._write(columns, rows)
+
+    def _read(self) -> list[dict[str, str]]:
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    @rank_zero_only
+    def _write(self, columns: list[str], rows: list[dict[str, str]]) -> None:
+        with replacing(self.path) as file:
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(rows)
 
@@ -76,6 +100,8 @@ class Wandb(WandbLogger):
     def __init__(self, save_dir: str, project: str, offline: bool = True, **options: Any) -> None:
         import wandb
 
+        options.setdefault("id", _identity(Path(save_dir)))
+        options.setdefault("resume", "allow")
         if offline:
             options.setdefault("settings", wandb.Settings(silent=True, console="off"))
         options.setdefault("name", "/".join(Path(save_dir).parts[-2:]))
@@ -84,14 +110,39 @@ class Wandb(WandbLogger):
         self._wandb_init.pop("anonymous", None)
 
 
+def _identity(folder: Path) -> str:
+    """The W&B run's id: made when a run begins, found again when it goes on."""
+    path = folder / "wandb" / "id.txt"
+    if path.exists():
+        return path.read_text().strip()
+    identity = secrets.token_hex(4)
+    _note(path, identity)
+    return identity
+
+
+@rank_zero_only
+def _note(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(f"{text}\n")
+
+
 @contextmanager
-def tracked(cfg: DictConfig, folder: Path, config: dict[str, Any]) -> Iterator[list[Logger]]:
+def tracked(
+    cfg: DictConfig, folder: Path, config: dict[str, Any], keep: int | None = None
+) -> Iterator[list[Logger]]:
     """The run's loggers, told the plain configuration, and closed whatever happens.
 
     W&B keeps one run open a process: if it were not closed, the next job of a sweep would write
     into it. A run that ends by an exception is marked as failed there.
+
+    Args:
+        cfg: The configuration of a training.
+        folder: The run's.
+        config: What the loggers are told.
+        keep: Rows of an earlier metrics.csv that the run goes on from; None = all.
     """
-    loggers: list[Logger] = [MetricsCsv(folder / "metrics.csv"), *build.loggers(cfg, folder)]
+    loggers: list[Logger] = [MetricsCsv(folder / "metrics.csv", keep), *build.loggers(cfg, folder)]
     failed = True
     try:
         for logger in loggers:

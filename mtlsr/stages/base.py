@@ -82,6 +82,10 @@ class Stage(pl.LightningModule):
         self.recipe = recipe
         self.balancer = balancer
         self.diagnose_every = diagnose_every
+        self.loss = torch.zeros(())
+        """What the last step minimised."""
+        self.weighted: dict[str, Tensor] = {}
+        """The weighted terms of the last step, by name."""
         self._batch: Batch | None = None
 
     @property
@@ -127,6 +131,12 @@ class Stage(pl.LightningModule):
             self._batch = batch if self.balancer.looks_back else None
         if logging:
             self._log(valued, balanced)
+        self.loss = balanced.total.detach()
+        self.weighted = {
+            name: valued.weights[name] * raw.detach()
+            for name, raw in valued.raw.items()
+            if valued.weights[name] > 0
+        }
         return balanced.total
 
     def optimizer_step(
@@ -192,7 +202,7 @@ class Stage(pl.LightningModule):
         for term, share in balanced.weights.items():
             values[f"{self.stage}/{term}/balance"] = share
         values[f"{self.stage}/lr"] = self.optimizers().param_groups[0]["lr"]  # type: ignore[union-attr]
-        self.log_dict(values)
+        self.log_dict(values, sync_dist=self.trainer.world_size > 1)  # of the batch of all ranks
 
     def _diagnose(self, valued: Valued) -> None:
         # Straight to the loggers: Lightning passes on what falls on its own schedule alone.

@@ -51,14 +51,15 @@ def shared_stage1(
         loggers: Are told what the other job logged in stage 1.
     """
     alone = cfg.trainer.devices * cfg.trainer.num_nodes == 1
-    if cfg.sweep.stage1 is None or not alone:
+    shelves = (cfg.get("sweep") or {}).get("stage1")  # folders of earlier runs have no such choice
+    if shelves is None or not alone:
         yield
         return
     own = folder / "checkpoints" / "realism"
     begun = own.is_dir() and any(own.iterdir())
     further = (folder / "checkpoints" / "restoration").is_dir()
     name = key(manifest)
-    shelf = Path(cfg.sweep.stage1) / name
+    shelf = Path(shelves) / name
     shelf.parent.mkdir(parents=True, exist_ok=True)
     with _locked(shelf):
         record = _verified(shelf)

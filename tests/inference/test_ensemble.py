@@ -8,7 +8,7 @@ from torch import Tensor
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import resize
 from mtlsr.inference.ensemble import VIEWS, self_ensemble, viewed, viewed_back
-from mtlsr.inference.methods.network import Network, Settings, resolver
+from mtlsr.inference.methods.network import Network, Settings, foreign, resolver
 from mtlsr.inference.upscaler import Upscaler
 from mtlsr.networks.folder import load_model
 
@@ -74,7 +74,7 @@ def test_any_function_can_be_a_method_of_eight_views() -> None:
         return bicubic(lr)
 
     pair = EvaluationPair("", image, np.zeros((18, 24, 3), np.uint8))
-    (eight,) = Network(noted, 2, Settings(self_ensemble=True))([pair])
+    (eight,) = foreign("noted", noted, 2, Settings(self_ensemble=True))([pair])
     (one,) = Network(bicubic, 2, Settings())([pair])
     assert sorted(seen) == [(9, 12)] * 4 + [(12, 9)] * 4
     assert np.abs(eight.astype(int) - one).max() <= 1

@@ -202,6 +202,32 @@ def test_too_little_memory_is_said_in_one_sentence(
         upscaler(picture(4, 6, 3))
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_bands_stacked_are_the_picture(tiny_model: Path, mode: str) -> None:
+    cut = Upscaler.from_pretrained(tiny_model, "cpu", tile=90)
+    whole = Upscaler.from_pretrained(tiny_model, "cpu", tile=None)
+    image = Image.fromarray(picture(151, 205, 4)).convert("RGB" if mode == "P" else mode)
+    image = image.convert(mode)
+    image.info["icc_profile"] = PROFILE
+    told: list[tuple[int, int]] = []
+    bands = list(cut.bands(image, lambda *counts: told.append(counts)))
+    assert [band.height for band in bands] == [180, 122]
+    assert {band.mode for band in bands} == {whole(image).mode}
+    assert told[-1][0] == told[-1][1] > 6
+    stacked = np.concatenate([np.asarray(band) for band in bands])
+    expected = np.asarray(whole(image))
+    difference = np.abs(stacked.astype(int) - expected)
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) <= 1e-5
+    if mode in {"LA", "RGBA"}:
+        np.testing.assert_array_equal(stacked[..., -1], expected[..., -1])
+    together = cut(image)
+    assert together.info["icc_profile"] == PROFILE
+    np.testing.assert_array_equal(np.asarray(together), stacked)
+    if mode in {"L", "RGB"}:
+        np.testing.assert_array_equal(cut(np.asarray(image)), stacked)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_agrees_with_cpu(upscaler: Upscaler, tiny_model: Path) -> None:
     image = torch.rand(1, 3, 16, 16)

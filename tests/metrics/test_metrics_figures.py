@@ -266,7 +266,7 @@ def test_ssim_is_the_same_in_bands_as_at_once(
     """Band limits fall before, at and after the last row."""
     pair = random_pair((height, 40, 3))
     whole = ssim(*pair, PROTOCOLS[0], space)
-    monkeypatch.setattr("mtlsr.metrics._ssim._BAND", 1)
+    monkeypatch.setattr("mtlsr.metrics._ssim.BAND", 1)
     for rows in (1, 2, 32, 33):
         monkeypatch.setattr("mtlsr.metrics._ssim._LEAST_ROWS", rows)
         assert ssim(*pair, PROTOCOLS[0], space) == pytest.approx(whole, abs=1e-12)

@@ -1,10 +1,12 @@
 """Values of the configuration: types by Hydra, ranges by us, each refused with its key."""
 
+import copy
 import inspect
 from pathlib import Path
 
 import hydra
 import pytest
+from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -154,3 +156,17 @@ def test_an_experiment_has_the_values_that_its_file_says(name):
         cfg = hydra.compose("train", [f"experiment={name}"])
     for key, value in leaves(written):
         assert OmegaConf.select(cfg, key) == value, key
+
+
+def test_the_schemas_are_not_copied_with_what_holds_them():
+    """Else --help copies all of them over a hundred times. What is composed is a copy still."""
+    register()
+    store = ConfigStore.instance()
+    assert copy.deepcopy([store])[0] is store
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        first = hydra.compose("train")
+        first.loss.lambda2 = 7.0
+        first.trainer.progress = not first.trainer.progress
+        second = hydra.compose("train")
+    assert second.loss.lambda2 != 7.0
+    assert second.trainer.progress != first.trainer.progress

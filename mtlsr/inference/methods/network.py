@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.errors import UserError
-from mtlsr.inference.device import computing, ready
+from mtlsr.inference.device import computing
+from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.ensemble import self_ensemble
 from mtlsr.inference.methods.base import Method, UInt8
 from mtlsr.inference.upscale import to_network, to_uint8
@@ -36,7 +37,7 @@ class Network(Method):
     Args:
         enlarge: The function; its tensors lie on `settings.device`.
         scale: How many times larger its output is.
-        settings: Device, precision, self-ensemble, tiles.
+        settings: Device and precision.
         module: Network behind the function, where there is one that can be looked into.
     """
 
@@ -54,18 +55,34 @@ class Network(Method):
     def __call__(self, pairs: Sequence[EvaluationPair]) -> list[UInt8]:
         device = self.settings.device
         with computing(device, self.settings.precision):
-            given = torch.cat([to_network(pair.lr, device) for pair in pairs])
-            enlarged = self._enlarge(given)
+            enlarged = self.enlarge(torch.cat([to_network(pair.lr, device) for pair in pairs]))
         return [to_uint8(image[None]).numpy(force=True) for image in enlarged]
-
-    def _enlarge(self, lr: Tensor) -> Tensor:
-        if self.settings.tile is not None:
-            raise UserError("tile is not there yet.")
-        enlarge = self_ensemble(self.enlarge) if self.settings.self_ensemble else self.enlarge
-        return enlarge(lr)
 
 
 def resolver(network: Resolver, settings: Settings) -> Network:
-    """A network of this project as a method."""
-    form = ready(network, settings.device)
-    return Network(lambda lr: form(lr)[1].sr, network.scale, settings, form)
+    """A network of this project as a method.
+
+    Raises:
+        UserError: `tile` is no side of tiles, or the network cannot be cut into them.
+    """
+    enlarger = Enlarger(
+        network, settings.device, settings.precision, settings.tile, settings.self_ensemble
+    )
+    return Network(enlarger, network.scale, settings, enlarger.network)
+
+
+def foreign(
+    name: str, enlarge: Enlarge, scale: int, settings: Settings, module: nn.Module | None = None
+) -> Network:
+    """A function of another project as a method: nothing is known but what goes in and comes out.
+
+    Raises:
+        UserError: Tiles are wanted, and it is not known how far it sees.
+    """
+    if settings.tile is not None:
+        raise UserError(
+            f"tile is {settings.tile!r}, but how far {name} sees around a pixel is not known: cut "
+            "into tiles, its image would show where. tile=null enlarges it as a whole."
+        )
+    chosen = self_ensemble(enlarge) if settings.self_ensemble else enlarge
+    return Network(chosen, scale, settings, module)

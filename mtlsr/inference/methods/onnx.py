@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings
+from mtlsr.inference.methods.network import Network, Settings, foreign
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 """Numbers that a file may take and give, in onnxruntime's words."""
@@ -32,14 +32,15 @@ def onnx_network(path: str | Path, settings: Settings) -> Network:
 
     Args:
         path: The file.
-        settings: `precision` and tiles are the file's own.
+        settings: `precision` is the file's own.
 
     Raises:
         UserError: onnxruntime is missing, cannot load the file, or the file takes or gives
-            something else.
+            something else, or tiles are wanted.
     """
     graph = _Graph(Path(path), settings.device)
-    network = Network(graph, graph.scale, replace(settings, precision=torch.float32))
+    used = replace(settings, precision=torch.float32)
+    network = foreign(f"onnx:{path}", graph, graph.scale, used)
     network.precision = np.dtype(graph.type).name
     return network
 

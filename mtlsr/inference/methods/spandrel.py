@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings
+from mtlsr.inference.methods.network import Network, Settings, foreign
 
 
 def spandrel_network(path: str | Path, settings: Settings) -> Network:
@@ -23,7 +24,7 @@ def spandrel_network(path: str | Path, settings: Settings) -> Network:
 
     Raises:
         UserError: spandrel is missing, the file is no such checkpoint, or its network does not
-            enlarge RGB images.
+            enlarge RGB images; or tiles are wanted.
     """
     path = Path(path)
     spandrel = _imported(path)
@@ -50,8 +51,12 @@ def spandrel_network(path: str | Path, settings: Settings) -> Network:
             "in bfloat16; precision=float32 does."
         )
     found.to(settings.device).eval()
+
     # Some architectures reshape their input, which needs its usual order in memory.
-    return Network(lambda lr: found(lr.contiguous()), found.scale, settings, found.model)
+    def enlarge(lr: Tensor) -> Tensor:
+        return found(lr.contiguous())
+
+    return foreign(f"spandrel:{path}", enlarge, found.scale, settings, found.model)
 
 
 def _imported(path: Path) -> Any:

@@ -24,7 +24,7 @@ class EDSR(SingleTask):
     """
 
     def __init__(self, scale: int, channels: int = 64, blocks: int = 16) -> None:
-        super().__init__(scale)
+        super().__init__(scale, stride=1)
         check_at_least("channels", channels, 3)
         check_at_least("blocks", blocks, 1)
         self.head = nn.Conv2d(3, channels, 3, padding=1)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from mtlsr.networks.base import SingleTask
 from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
-from mtlsr.objective.precision import widened
+from mtlsr.networks.whole_image import GlobalMoments
 
 SLOPE = 0.05
 
@@ -26,15 +26,15 @@ class ContrastAttention(nn.Module):
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
+        self.moments = GlobalMoments()
         self.squeeze = nn.Conv2d(channels, channels // reduction, 1)
         self.excite = nn.Conv2d(channels // reduction, channels, 1)
         nn.init.ones_(self.squeeze.bias)  # type: ignore[arg-type]  # no unit is dead at first
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = widened(x)
-        variance = wide.var(dim=(-2, -1), correction=0, keepdim=True)
+        means, variances = self.moments(x)
         # The small constant keeps the gradient of a constant channel finite.
-        statistics = (variance + 1e-8).sqrt() + wide.mean(dim=(-2, -1), keepdim=True)
+        statistics = ((variances + 1e-8).sqrt() + means)[..., None, None]
         return x * torch.sigmoid(self.excite(F.relu(self.squeeze(statistics))))
 
 
@@ -76,7 +76,7 @@ class IMDN(SingleTask):
     """
 
     def __init__(self, scale: int) -> None:
-        super().__init__(scale)
+        super().__init__(scale, stride=1)
         channels, blocks = 64, 6
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.blocks = nn.ModuleList(DistillationBlock(channels) for _ in range(blocks))

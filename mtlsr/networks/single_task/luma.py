@@ -42,7 +42,14 @@ def with_luma(image: Tensor, y: Tensor) -> Tensor:
 
 
 class LumaNet(SingleTask):
-    """Restores the Y channel of the bicubically enlarged image, and leaves its chroma alone."""
+    """Restores the Y channel of the bicubically enlarged image, and leaves its chroma alone.
+
+    Args:
+        scale: Enlargement.
+    """
+
+    def __init__(self, scale: int) -> None:
+        super().__init__(scale, stride=1)
 
     @abstractmethod
     def restore(self, y: Tensor) -> Tensor:

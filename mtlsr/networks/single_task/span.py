@@ -93,7 +93,7 @@ class SPAN(SingleTask):
     """
 
     def __init__(self, scale: int, channels: int = 52) -> None:
-        super().__init__(scale)
+        super().__init__(scale, stride=1)
         check_at_least("channels", channels, 3)
         self.head = ReparameterisedConv2d(3, channels)
         self.blocks = nn.ModuleList(AttentionBlock(channels) for _ in range(6))

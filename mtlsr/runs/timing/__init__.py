@@ -10,27 +10,43 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.table import Table
 
+from mtlsr.runs.timing.adversarial import adversarial
 from mtlsr.runs.timing.balancing import balancing
 from mtlsr.runs.timing.common import Figure as Figure
 from mtlsr.runs.timing.common import stage_of as stage_of
 from mtlsr.runs.timing.evaluation import evaluation
+from mtlsr.runs.timing.files import files
+from mtlsr.runs.timing.growth import growth
+from mtlsr.runs.timing.inference import inference
+from mtlsr.runs.timing.jobs import jobs
 from mtlsr.runs.timing.loader import loader
 from mtlsr.runs.timing.memory import memory
 from mtlsr.runs.timing.networks import networks
 from mtlsr.runs.timing.networks import table as networks_table
 from mtlsr.runs.timing.objective import objective
+from mtlsr.runs.timing.precision import precision
+from mtlsr.runs.timing.startup import startup
 from mtlsr.runs.timing.step import step
 
 PARTS: dict[str, Callable[[DictConfig, Path], dict[str, Figure]]] = {
     "step": step,
     "objective": objective,
     "loader": loader,
-    "balancing": balancing,
-    "memory": memory,
     "networks": networks,
+    "inference": inference,
+    "startup": startup,
+    "jobs": jobs,
+    "precision": precision,
+    "files": files,
+    "balancing": balancing,
+    "adversarial": adversarial,
+    "memory": memory,
     "evaluation": evaluation,
+    "growth": growth,
 }
-ON_DEMAND = ("balancing", "memory", "evaluation")
+ON_DEMAND = (
+    "jobs", "precision", "files", "balancing", "adversarial", "memory", "evaluation", "growth",
+)  # fmt: skip
 """Parts that `part=all` leaves out: they take long, or are not about training."""
 
 

@@ -1,15 +1,13 @@
 """What each method of balancing costs, beside the plain sum."""
 
-import statistics
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.objective.balancing.table import FIXED, METHODS, find_method
-from mtlsr.runs import photographs
-from mtlsr.runs.timing.common import Figure, short, train
-from mtlsr.runs.tracking import tracked
+from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.timing.common import Figure, short, step_rates
 
 DIAGNOSED = "fixed_diagnosed"
 
@@ -18,30 +16,17 @@ def balancing(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     """Rate of stage 2's training with each method, against the plain sum of the terms.
 
     Methods have the options that their papers give. `<method>_cheap` is the cheap form, and
-    `fixed_diagnosed` the plain sum with a look at the terms' gradients in every step.
+    `fixed_diagnosed` the plain sum with a look at the terms' gradients in every step. `methods`
+    names some of them; none means all.
     """
-    cfg = short(cfg)
-    files = photographs.dataset(cfg)
-    plain_cfg: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
-    rates: dict[str, list[float]] = {name: [] for name in variants()}
-    with tracked(cfg, folder, plain_cfg) as loggers:
-        for repeat in range(cfg.repeats):
-            for name, values in variants().items():
-                chosen = {"stages": ["restoration"], **values}
-                own = OmegaConf.create(plain_cfg | {"balancing": chosen})
-                scratch = folder / "scratch" / f"{name}{repeat}"
-                clock = train(own, "restoration", files, scratch, loggers)
-                rates[name].append(cfg.measured_steps / clock.seconds)
-    plain = rates[FIXED]
-    return {
-        name: Figure(
-            statistics.median(found),
-            "steps/s",
-            statistics.median(plain),
-            statistics.median(a / b for a, b in zip(found, plain, strict=True)),
-        )
-        for name, found in rates.items()
+    plain_cfg: dict[str, Any] = OmegaConf.to_container(short(cfg), resolve=True)  # type: ignore[assignment]
+    chosen = {
+        name: OmegaConf.create(plain_cfg | {"balancing": {"stages": ["restoration"], **values}})
+        for name, values in variants().items()
+        if not cfg.methods or name in (FIXED, *cfg.methods)
     }
+    rates = step_rates(chosen, folder)
+    return {name: Figure.of(found, rates[FIXED], "steps/s") for name, found in rates.items()}
 
 
 def variants() -> dict[str, dict[str, Any]]:
@@ -57,11 +42,16 @@ def variants() -> dict[str, dict[str, Any]]:
     return found
 
 
-def check_installed() -> None:
+def check_methods(cfg: DictConfig) -> None:
     """Refuse to measure methods that cannot run here.
 
     Raises:
-        ValueError: A package is missing.
+        ValueError: An unknown name, or a package is missing.
     """
+    known = variants()
+    for name in cfg.methods:
+        if name not in known:
+            raise ConfigError(f"methods holds {name!r}; they are {', '.join(known)}.")
     for name in METHODS:
-        find_method(name)
+        if not cfg.methods or {name, f"{name}_cheap"} & set(cfg.methods):
+            find_method(name)

@@ -1,22 +1,25 @@
 """What the measured parts share: a figure, the clock, a stage with fresh weights."""
 
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 
 from mtlsr.data.datasets import Dataset
-from mtlsr.runs import build, hardware
+from mtlsr.runs import build, hardware, photographs
 from mtlsr.runs.fit import fit
+from mtlsr.runs.interruption import listening
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.schema import STAGES, StageName
+from mtlsr.runs.tracking import tracked
 from mtlsr.stages.base import Stage
 
 WARM_UP = 10
@@ -35,6 +38,22 @@ class Figure:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def of(
+        cls, values: Sequence[float], limits: Sequence[float], unit: str, factor: float = 1.0
+    ) -> Self:
+        """The medians of interleaved repeats, and the median of their ratios.
+
+        Args:
+            values: One a repeat.
+            limits: Those that were measured beside them.
+            unit: After multiplying by `factor`.
+            factor: See `unit`.
+        """
+        ratio = statistics.median(a / b for a, b in zip(values, limits, strict=True))
+        value, limit = (factor * statistics.median(each) for each in (values, limits))
+        return cls(value, unit, limit, ratio)
 
 
 class Clock(pl.Callback):
@@ -58,6 +77,30 @@ class Clock(pl.Callback):
     @property
     def core_seconds(self) -> float:
         return self._end[1] - self._start[1]
+
+
+def interleaved(works: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """What each of `works` returns, again and again in turns: a slow minute slows all of them."""
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(repeats):
+        for name, work in works.items():
+            found[name].append(work())
+    return found
+
+
+def clocked(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call; a GPU is waited for."""
+    wait(device)
+    start = time.perf_counter()
+    work()
+    wait(device)
+    return time.perf_counter() - start
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a GPU has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def stages_of(cfg: DictConfig) -> list[StageName]:
@@ -98,9 +141,25 @@ def train(
     """Train a fresh stage as the train command does, in an empty `folder`; return the clock."""
     clock = Clock()
     progress = StageProgress({name: cfg.schedule[name].steps}, shown=cfg.trainer.progress)
-    fit(cfg, stage_of(cfg, name), name, files, folder, loggers, progress, [clock, *extra])
+    stage, callbacks = stage_of(cfg, name), [clock, *extra]
+    with listening("Nothing is kept.") as signals:
+        fit(cfg, stage, name, files, folder, loggers, progress, signals, callbacks)
     progress.close()
     return clock
+
+
+def step_rates(variants: Mapping[str, DictConfig], folder: Path) -> dict[str, list[float]]:
+    """Steps a second of stage 2's training under several configurations, by their names."""
+    first = next(iter(variants.values()))
+    files = photographs.dataset(first)
+    rates: dict[str, list[float]] = {name: [] for name in variants}
+    with tracked(first, folder, OmegaConf.to_container(first, resolve=True)) as loggers:  # type: ignore[arg-type]
+        for repeat in range(first.repeats):
+            for name, cfg in variants.items():
+                scratch = folder / "scratch" / f"{name}{repeat}"
+                clock = train(cfg, "restoration", files, scratch, loggers)
+                rates[name].append(cfg.measured_steps / clock.seconds)
+    return rates
 
 
 def autocast(cfg: DictConfig) -> torch.autocast:

@@ -1,6 +1,5 @@
 """The data loader, beside decoding a file a sample, bare copying, and the step it feeds."""
 
-import statistics
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -97,13 +96,9 @@ def _throughput(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
         rates["ours"].append(batch * _rate(ours, WARM_UP))
         rates["files"].append(batch * _rate(theirs, 2))
         rates["copying"].append(_copying(samples, batch * cfg.measured_steps))
-    figures = {}
-    for limit in ("files", "copying"):
-        ratio = statistics.median(a / b for a, b in zip(rates["ours"], rates[limit], strict=True))
-        figures[limit] = Figure(
-            statistics.median(rates["ours"]), "samples/s", statistics.median(rates[limit]), ratio
-        )
-    return figures
+    return {
+        limit: Figure.of(rates["ours"], rates[limit], "samples/s") for limit in ("files", "copying")
+    }
 
 
 def _rate(batches: DataLoader[Sample], warm_up: int) -> float:
@@ -180,13 +175,11 @@ def _share(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
             found["step"].append(clock.seconds)
             found["step_cores"].append(clock.core_seconds)
             found["loader_cores"].append(_core_seconds(cfg, files))
-
-    def figure(value: str, limit: str) -> Figure:
-        ratio = statistics.median(a / b for a, b in zip(found[value], found[limit], strict=True))
-        own, whole = (statistics.median(found[name]) / steps * 1000 for name in (value, limit))
-        return Figure(own, "ms", whole, ratio)
-
-    return {"waiting": figure("waited", "step"), "cores": figure("loader_cores", "step_cores")}
+    milliseconds = 1000 / steps
+    return {
+        "waiting": Figure.of(found["waited"], found["step"], "ms", milliseconds),
+        "cores": Figure.of(found["loader_cores"], found["step_cores"], "ms", milliseconds),
+    }
 
 
 def _core_seconds(cfg: DictConfig, files: Files) -> float:

@@ -1,4 +1,4 @@
-"""Memory of a loader process that reads from a store which is large."""
+"""Memory of the default training, and of a loader process that reads from a large store."""
 
 import json
 import multiprocessing
@@ -14,18 +14,24 @@ from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
 from mtlsr.runs import photographs
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.runs.timing.common import Figure
+from mtlsr.runs.timing.processes import LIBRARIES, check_proc, resident, spend, training
 
 MEGABYTE = 10**6
 
 
 def memory(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
-    """How much anonymous memory a loader process gains while it reads all of a store.
+    """How much anonymous memory a training takes, and how much a loader process gains.
 
-    Mapped pages of the store are not anonymous: the system takes them back when it needs memory.
-    The store is made for it, of `gigabytes`, from noise. The loader process draws as many bytes of
-    patches as the store has.
+    Mapped pages of a store are not anonymous: the system takes them back when it needs memory.
+
+    - `training`: megabytes of both stages, validation and evaluation, of all processes together at
+      their most, beside a process that imports the libraries alone. Ratio: how many times as much.
+      The training has the overrides of `overrides` and `measured_steps` a stage.
+
+    A loader process draws as many bytes of patches as a store has that is made for it, of
+    `gigabytes`, from noise.
 
     - `worker`: megabytes that its anonymous memory (RssAnon) has grown by since its first batch,
       beside the store's. Ratio: share of the store.
@@ -36,7 +42,18 @@ def memory(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
         ConfigError: the system does not say (no /proc), or too little disk is free.
     """
     check_possible(cfg)
-    scratch = folder / "scratch" / "memory"
+    return _training(cfg, folder / "scratch" / "training") | _loader(cfg, folder / "scratch")
+
+
+def _training(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
+    steps = [f"schedule.{stage}.steps={cfg.measured_steps}" for stage in STAGES]
+    libraries = spend(LIBRARIES, memory=True).memory
+    whole = spend(training(cfg, folder, *steps), memory=True).memory
+    return {"training": Figure(whole / MEGABYTE, "MB", libraries / MEGABYTE, whole / libraries)}
+
+
+def _loader(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
+    scratch = folder / "memory"
     store = large_store(scratch, cfg.gigabytes, cfg.scale)
     size = store_bytes(store)
     patch, batch = cfg.loader.patch, cfg.loader.batch
@@ -65,8 +82,7 @@ def check_possible(cfg: DictConfig) -> None:
     Raises:
         ConfigError: see `memory`.
     """
-    if not Path("/proc/self/status").exists():
-        raise ConfigError("part=memory needs a system that has /proc, which Linux has.")
+    check_proc("memory")
     folder = Path() if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder).resolve()
     while not folder.exists():
         folder = folder.parent
@@ -112,10 +128,3 @@ def large_store(folder: Path, gigabytes: float, scale: int) -> Store:
 def store_bytes(store: Store) -> int:
     """Size of a store's files of pixels."""
     return sum((store.folder / name).stat().st_size for name in ("hr.bin", "lr.bin"))
-
-
-def resident(pid: int) -> dict[str, int]:
-    """Bytes of a process's memory by kind (RssAnon, RssFile, RssShmem); Linux says."""
-    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    fields = dict(line.split(":", 1) for line in lines if line.startswith("Rss"))
-    return {name: int(value.split()[0]) * 1024 for name, value in fields.items()}

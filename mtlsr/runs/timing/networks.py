@@ -1,8 +1,6 @@
 """Every network of the table: its size, its work, its speed, its memory, what it sees."""
 
 import statistics
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +15,12 @@ from mtlsr.networks.measure import LiveMemory, multiply_adds, parameters, recept
 from mtlsr.networks.table import PARTNERS, REALISM, SINGLE_TASK, build_pair, build_single_task
 from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, photographs
-from mtlsr.runs.timing.common import Figure
+from mtlsr.runs.timing.common import Figure, clocked
 
-QUANTITIES = ("parameters", "multiply_adds", "latency", "memory", "receptive_field")
+QUANTITIES = ("parameters", "multiply_adds", "latency", "achieved", "memory", "receptive_field")
+
+PRODUCT = 2048
+"""Side of the two matrices whose product says what the machine can do."""
 
 
 def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
@@ -32,6 +33,8 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     - `multiply_adds`: 10^9, beside the most of all. Ratio: share.
     - `latency`: milliseconds as `Upscaler` computes, beside what the machine needs for as many
       multiply-adds in one plain 3×3 convolution of 64 channels. Ratio: how close it comes.
+    - `achieved`: 10^9 floating-point operations a second, two a multiply-add, beside those of a
+      product of two large matrices in the same numbers. Ratio: share of what the machine can do.
     - `memory`: megabytes (10^6 bytes) of tensors that are alive at one time, weights among them,
       beside weights, input and output. Ratio: how many times as much.
     - `receptive_field`: low-resolution pixels that one is enlarged from, beside the most that is
@@ -51,16 +54,20 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     memory: dict[str, int] = {}
     seconds: dict[str, list[float]] = {name: [] for name in found}
     rates: list[float] = []
+    product_rates: list[float] = []
+    factors = [torch.rand(PRODUCT, PRODUCT, device=device, dtype=precision) for _ in range(2)]
     with computing(device, precision):
         for name, network in found.items():
             with LiveMemory() as live:
                 network(image)
             memory[name] = live.peak
         for _ in range(cfg.repeats):
-            taken = _seconds(lambda: [yardstick(features) for _ in range(10)], device)
+            taken = clocked(lambda: [yardstick(features) for _ in range(10)], device)
             rates.append(10 * height * width * yardstick.weight.numel() / taken)
+            taken = clocked(lambda: factors[0] @ factors[1], device)
+            product_rates.append(PRODUCT**3 / taken)
             for name, network in found.items():
-                seconds[name].append(_seconds(partial(network, image), device))
+                seconds[name].append(clocked(partial(network, image), device))
 
     figures: dict[str, Figure] = {}
     sizes = {name: parameters(network) for name, network in found.items()}
@@ -71,6 +78,8 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
         ratio = statistics.median(a / b for a, b in zip(limits, seconds[name], strict=True))
         latency, limit = (1e3 * statistics.median(times) for times in (seconds[name], limits))
         figures[f"{name}/latency"] = Figure(latency, "ms", limit, ratio)
+        achieved = [work[name] / taken for taken in seconds[name]]
+        figures[f"{name}/achieved"] = Figure.of(achieved, product_rates, "GFLOP/s", 2e-9)
         enlargement = cfg.scale if isinstance(network, Resolver) else 1
         weights = 4 * sizes[name]
         least = weights + image.nbytes * (1 + enlargement**2)
@@ -85,7 +94,9 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
 
 def table(figures: dict[str, Figure]) -> Table:
     """The figures with a row for each network."""
-    shown = Table("network", "parameters", "multiply-adds", "latency", "memory", "receptive field")
+    shown = Table(
+        "network", "parameters", "multiply-adds", "latency", "achieved", "memory", "receptive field"
+    )
     for name in dict.fromkeys(key.rpartition("/")[0] for key in figures):
         cells = []
         for quantity in QUANTITIES:
@@ -124,20 +135,6 @@ def _placed(network: RealismNet | Resolver, device: torch.device) -> RealismNet 
     if isinstance(network, Resolver):
         return ready(network, device)
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Of one call; a GPU is waited for."""
-    _wait(device)
-    start = time.perf_counter()
-    work()
-    _wait(device)
-    return time.perf_counter() - start
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _share(value: float, most: float, unit: float, name: str) -> Figure:

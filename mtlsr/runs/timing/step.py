@@ -1,6 +1,5 @@
 """The training step, beside a bare loop over the same work."""
 
-import statistics
 import time
 from pathlib import Path
 
@@ -32,11 +31,7 @@ def step(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
                 clock = train(cfg, name, files, own, loggers)
                 rates["full"].append(cfg.measured_steps / clock.seconds)
                 rates["bare"].append(cfg.measured_steps / _bare(cfg, name))
-            full, bare = (statistics.median(rates[kind]) for kind in ("full", "bare"))
-            ratio = statistics.median(
-                a / b for a, b in zip(rates["full"], rates["bare"], strict=True)
-            )
-            figures[name] = Figure(full, "steps/s", bare, ratio)
+            figures[name] = Figure.of(rates["full"], rates["bare"], "steps/s")
     return figures
 
 

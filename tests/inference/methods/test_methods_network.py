@@ -9,7 +9,7 @@ from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_downscale
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings, resolver
+from mtlsr.inference.methods.network import Network, Settings, foreign, resolver
 from mtlsr.inference.methods.table import find_method, place
 from mtlsr.networks.folder import load_model
 
@@ -70,3 +70,21 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         find_method("bicubc", Settings())
     with pytest.raises(ValueError, match="nowhere does not exist"):
         find_method("images:nowhere", Settings())
+
+
+def test_tiles_and_eight_views_are_settings(tiny_model: Path) -> None:
+    network = load_model(tiny_model)[0]
+    large = pair(size=(320, 330))
+    for mean in (False, True):
+        whole, tiled = (
+            resolver(network, Settings(self_ensemble=mean, tile=tile))([large])[0]
+            for tile in (None, 80)
+        )
+        assert np.abs(whole.astype(int) - tiled).max() <= 1
+        assert np.mean(whole != tiled) <= 1e-5
+
+
+@pytest.mark.parametrize("tile", [64, "auto"])
+def test_functions_of_others_are_not_cut(tile: int | str) -> None:
+    with pytest.raises(UserError, match=rf"tile is {tile!r}, but how far onnx:a.onnx sees"):
+        foreign("onnx:a.onnx", lambda lr: lr, 1, Settings(tile=tile))

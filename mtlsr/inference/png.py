@@ -1,0 +1,73 @@
+"""PNG files written from the top, band by band, so that no picture has to be in memory whole.
+
+Portable Network Graphics, third edition (W3C 2025, https://www.w3.org/TR/png-3/).
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+COLOUR_TYPES = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}
+"""Pillow's modes, all of eight bits a channel, and their numbers in the file."""
+
+PAETH = 4
+"""The filter of every row: each byte less its left, upper or upper left neighbour."""
+
+ROWS = 64
+"""Rows that are filtered at a time."""
+
+
+def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Image.Image]) -> None:
+    """Write a picture; the bands are asked for one after the other, and not kept.
+
+    Args:
+        file: Where to, from its present position on.
+        size: Width and height of the picture.
+        bands: The picture in bands of its whole width from the top to the bottom, of one mode: L,
+            LA, RGB or RGBA. A colour profile is taken from the first one.
+    """
+    file.write(b"\x89PNG\r\n\x1a\n")
+    packer = zlib.compressobj()
+    above: NDArray[np.uint8] | None = None
+    for band in bands:
+        if above is None:
+            _begin(file, size, band)
+            above = np.zeros((1, size[0], len(band.getbands())), np.uint8)
+        pixels = np.asarray(band).reshape(band.height, band.width, -1)
+        for start in range(0, band.height, ROWS):
+            rows = np.concatenate([above, pixels[start : start + ROWS]])
+            _chunk(file, b"IDAT", packer.compress(_filtered(rows)))
+            above = rows[-1:]
+    _chunk(file, b"IDAT", packer.flush())
+    _chunk(file, b"IEND", b"")
+
+
+def _begin(file: BinaryIO, size: tuple[int, int], band: Image.Image) -> None:
+    # Eight bits, deflated, filtered row by row, not interlaced.
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, 8, COLOUR_TYPES[band.mode], 0, 0, 0))
+    if profile := band.info.get("icc_profile"):
+        _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+
+
+def _filtered(rows: NDArray[np.uint8]) -> bytes:
+    """The rows but the first, each behind the number of its filter."""
+    wide = np.pad(rows, ((0, 0), (1, 0), (0, 0))).astype(np.int16)
+    here, left, above, corner = wide[1:, 1:], wide[1:, :-1], wide[:-1, 1:], wide[:-1, :-1]
+    # The neighbour that is nearest to left + above - corner; the first of them where several are.
+    to_left, to_above = abs(above - corner), abs(left - corner)
+    to_corner = abs(left + above - 2 * corner)
+    other = np.where(to_above <= to_corner, above, corner)
+    guess = np.where((to_left <= to_above) & (to_left <= to_corner), left, other)
+    difference = (here - guess).astype(np.uint8).reshape(len(here), -1)
+    return np.pad(difference, ((0, 0), (1, 0)), constant_values=PAETH).tobytes()
+
+
+def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
+    if data or kind != b"IDAT":
+        file.write(struct.pack(">I", len(data)) + kind + data)
+        file.write(struct.pack(">I", zlib.crc32(kind + data)))

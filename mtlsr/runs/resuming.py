@@ -1,0 +1,47 @@
+"""Where a run that was stopped goes on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from mtlsr.runs.announcing import announce
+from mtlsr.runs.checkpoints import folder_of, newest
+from mtlsr.runs.files import sweep
+from mtlsr.runs.schema import STAGES, StageName
+
+
+@dataclass(frozen=True)
+class Start:
+    """What there is of a run already."""
+
+    stage: StageName | None = None
+    """The stage that was in training or had ended; None = the run begins."""
+    rows: int | None = None
+    """Rows of metrics.csv that were written by then; None = all, an earlier run did not say."""
+
+
+def find_start(cfg: DictConfig, folder: Path) -> Start:
+    """Look where the run in `folder` goes on, and tidy up what was cut off.
+
+    Stage 2's checkpoint holds both networks, so that stage 1's is not looked at where there is one.
+
+    Raises:
+        CheckpointError: No checkpoint of the stage is intact.
+    """
+    if cfg.resume is None:
+        return Start()
+    tidy(folder)
+    for stage in reversed(STAGES):
+        if stage in cfg.stages and (found := newest(folder_of(folder, stage))) is not None:
+            path, state, errors = found
+            step, total = int(state["global_step"]), cfg.schedule[stage].steps
+            for error in errors:
+                announce(str(error))
+            announce(f"Going on with {stage} after step {step} of {total}, from {path.name}.")
+            return Start(stage, state.get("rows"))
+    return Start(rows=0)
+
+
+tidy = rank_zero_only(sweep)

@@ -1,0 +1,124 @@
+"""Enlarging a whole image, beside the network's convolutions alone."""
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from mtlsr.inference.device import computing, ready
+from mtlsr.inference.exporting import check_packages, export_onnx
+from mtlsr.inference.methods.network import Settings
+from mtlsr.inference.methods.onnx import onnx_network
+from mtlsr.networks.base import Resolver
+from mtlsr.runs import build, hardware
+from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.timing.common import Figure, clocked, interleaved
+
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+CHOICES = ("compiled", "onnx")
+"""What is measured beside the network as it is."""
+
+
+def inference(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
+    """Milliseconds of the configured network for each size of `inference.sizes`.
+
+    The limit is the sum of its convolutions, each timed alone at its own shape, in the same numbers
+    and memory format. Ratio: how many times as long; at most 1.2 is wanted.
+
+    - `<h>x<w>/float32`: as `Upscaler` computes.
+    - `<h>x<w>/bfloat16`: the same in bfloat16, where the hardware computes in it.
+    - `<h>x<w>/compiled`: by `torch.compile`, in float32, after its warm-up.
+    - `<h>x<w>/onnx`: by ONNX Runtime, in float32, where it is installed.
+    """
+    device = hardware.device(cfg)
+    network = ready(build.networks(cfg), device)
+    figures: dict[str, Figure] = {}
+    for height, width in cfg.inference.sizes:
+        image = torch.rand(1, 3, height, width, device=device)
+        image = image.contiguous(memory_format=torch.channels_last)
+        types = {"float32": torch.float32}
+        if hardware.precision(cfg) == "bf16-mixed":
+            types["bfloat16"] = torch.bfloat16
+        works: dict[str, Callable[[], float]] = {}
+        for name, precision in types.items():
+            works[name] = _timed(network, image, precision, device)
+            works[f"{name} alone"] = _alone(network, image, precision, device)
+        if "compiled" in cfg.inference.choices:
+            compiled = copy.deepcopy(network)
+            compiled.compile()
+            works["compiled"] = _timed(compiled, image, torch.float32, device)
+        if "onnx" in cfg.inference.choices:
+            works["onnx"] = _onnx(network, image, folder / "scratch" / "model.onnx")
+        interleaved(works, 2)  # warm-up
+        found = interleaved(works, cfg.repeats)
+        for name in [*types, *(choice for choice in cfg.inference.choices if choice in found)]:
+            limit = found["bfloat16 alone" if name == "bfloat16" else "float32 alone"]
+            figures[f"{height}x{width}/{name}"] = Figure.of(found[name], limit, "ms", 1000)
+    return figures
+
+
+def _timed(
+    network: Resolver, image: Tensor, precision: torch.dtype, device: torch.device
+) -> Callable[[], float]:
+    def seconds() -> float:
+        with computing(device, precision):
+            return clocked(lambda: network(image), device)
+
+    return seconds
+
+
+def _alone(
+    network: Resolver, image: Tensor, precision: torch.dtype, device: torch.device
+) -> Callable[[], float]:
+    """The sum of the seconds of each convolution of a network, on inputs of its own shape."""
+    calls = []
+
+    def note(convolution: nn.Module, given: tuple[Tensor, ...]) -> None:
+        own = copy.deepcopy(convolution).to(precision)
+        own._forward_pre_hooks.clear()
+        calls.append((own, torch.rand_like(given[0], dtype=precision)))  # in its memory format
+
+    hooks = [
+        module.register_forward_pre_hook(note)
+        for module in network.modules()
+        if isinstance(module, CONVOLUTIONS)
+    ]
+    with computing(device, precision):
+        network(image)
+    for hook in hooks:
+        hook.remove()
+
+    def seconds() -> float:
+        with computing(device, torch.float32):  # the numbers are those of the inputs
+            return sum(clocked(partial(own, given), device) for own, given in calls)
+
+    return seconds
+
+
+def _onnx(network: Resolver, image: Tensor, path: Path) -> Callable[[], float]:
+    """The network by ONNX Runtime, with as many threads as torch has."""
+    if not path.exists():
+        export_onnx(network, path)
+    exported = onnx_network(path, Settings(image.device))
+    return lambda: clocked(lambda: exported.enlarge(image), image.device)
+
+
+def check_choices(cfg: DictConfig) -> None:
+    """Refuse what cannot be measured here.
+
+    Raises:
+        UserError: An unknown choice, a size that is none, or a package is missing.
+    """
+    for choice in cfg.inference.choices:
+        if choice not in CHOICES:
+            raise ConfigError(f"inference.choices holds {choice!r}; they are {', '.join(CHOICES)}.")
+    for size in cfg.inference.sizes:
+        if len(size) != 2 or min(size) < 1:
+            raise ConfigError(f"inference.sizes holds {list(size)}; each is [height, width].")
+    if "onnx" in cfg.inference.choices:
+        check_packages()
