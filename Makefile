@@ -53,8 +53,8 @@ reproduce: setup ## Run a run again from its manifest and compare: RUN=<folder>
 	$(if $(RUN),,$(error RUN is missing: RUN=<folder of a run>))
 	$(BIN)/python -m mtlsr.reproduce "$(RUN)"
 
-sync: setup ## Send offline W&B runs, oldest first
-	@find outputs multirun -type d -name 'offline-run-*' 2>/dev/null | \
+sync: setup ## Send offline W&B runs, oldest first; of one sweep by SWEEP=<folder>
+	@find $(or $(SWEEP),outputs multirun) -type d -name 'offline-run-*' 2>/dev/null | \
 	awk -F/ '{print $$NF "\t" $$0}' | sort | cut -f2- | \
 	while read -r run; do $(BIN)/wandb sync "$$run" || exit 1; done
 

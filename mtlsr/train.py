@@ -6,6 +6,7 @@ with a UNet that restores structure and texture. Then both are measured on held-
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ def run(cfg: DictConfig) -> Path:
     from mtlsr.runs.replay import replay
     from mtlsr.runs.resuming import find_start
     from mtlsr.runs.tracking import tracked
+    from mtlsr.sweeps.sharing import shared_stage1
 
     quiet()
     if cfg.replay is not None:
@@ -50,7 +52,10 @@ def run(cfg: DictConfig) -> Path:
 
         if "realism" in cfg.stages and start.stage != "restoration":
             stage1 = build.realism_stage(cfg, model)
-            with manifest.timed("realism"):
+            with (
+                shared_stage1(cfg, folder, manifest, loggers),
+                manifest.timed("realism"),
+            ):
                 fit(cfg, stage1, "realism", files, folder, loggers, progress, signals)
             reference = stage1.network.first_block  # from here on a frozen copy judges, anchors
 
@@ -80,18 +85,26 @@ def check(cfg: DictConfig) -> None:
     life.check(cfg)
 
 
-def ended(cfg: DictConfig, folder: Path) -> bool:
-    """Say what a sweep found out, however it ended; return whether all of its jobs are done."""
-    from mtlsr.sweeps.report import report
+def job(cfg: DictConfig) -> Path | None:
+    """A job of the command line: a run, unless a sweep that goes on has done it already."""
+    from mtlsr.sweeps import sweeping
 
-    return report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder).complete
+    left = sweeping.job(cfg)
+    return None if left is None else run(left)
+
+
+def around(cfg: DictConfig, folder: Path, jobs: list[list[str]]) -> AbstractContextManager[None]:
+    """What stands around a sweep: what it goes on from, and its report."""
+    from mtlsr.sweeps.sweeping import sweeping
+
+    return sweeping(cfg, folder, jobs)
 
 
 def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
-    execute("train", run, check, ended)
+    execute("train", job, check, around)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import hydra
@@ -27,7 +29,8 @@ PATHS = {
     "a", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
     "dataset.realism.val_root", "dataset.root", "dataset.val_root", "evaluation.root", "folder",
     "history", "hydra.sweep.dir", "init", "input", "measured", "mirror", "model", "output",
-    "replay", "results", "resume", "stage1", "sweep", "sweep.baseline",
+    "replay", "results", "resume", "stage1", "sweep", "sweep.baseline", "sweep.resume",
+    "sweep.stage1",
 }  # fmt: skip
 """Keys whose values may hold any character: paths, and the name of a baseline."""
 
@@ -63,7 +66,8 @@ def execute(
     command: str,
     run: Callable[[DictConfig], object],
     check: Callable[[DictConfig], object] = lambda cfg: None,
-    ended: Callable[[DictConfig, Path], bool] | None = None,
+    around: Callable[[DictConfig, Path, list[list[str]]], AbstractContextManager[None]]
+    | None = None,
 ) -> None:
     """Serve `python -m mtlsr.<command>`.
 
@@ -72,11 +76,13 @@ def execute(
         run: Does the work. A folder exists by then.
         check: Looks whether the work can be done, for every job of a sweep, before the first one
             starts and before anything is written; raises ValueError or OSError where it cannot.
-        ended: Called with the first job's configuration and the sweep's folder when a sweep is
-            over, however it ended; says whether every job is done.
+        around: Context of a sweep; takes the first job's configuration, the sweep's folder and
+            the overrides of every job.
     """
     register()
     keep_freed_memory()
+    # Our launchers' files have the names of the plugins' schemas, which check them.
+    warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
     codes: list[int] = []
@@ -106,18 +112,15 @@ def execute(
         jobs = list(_jobs(sys.argv[1:]))
         for overrides in jobs:
             _check(command, overrides, check)
-        if ended is None or not jobs or not _sweeps(sys.argv[1:]):
+        if around is None or not jobs or not _sweeps(sys.argv[1:]):
             serve()
         else:
             cfg = _compose(command, jobs[0], return_hydra_config=True)
             # Its name holds the time, which is told once.
             folder = Path(cfg.hydra.sweep.dir)
             sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
-            try:
+            with around(cfg, folder, jobs):
                 serve()
-            finally:
-                if folder.is_dir() and not ended(cfg, folder):
-                    codes.append(FAILED)
     except KeyboardInterrupt:
         codes.append(INTERRUPTED)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
@@ -160,6 +163,8 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         key, _, value = argument.partition("=")
         if key == "resume" and value not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
+        if key == "sweep.resume" and value not in ("", "null"):
+            return [f"hydra.sweep.dir={value}"]
         if key == "replay" and value not in ("", "null"):
             folder = Path(value.strip("'\"")).parent
             return [f"hydra.run.dir='{folder}'", "hydra.output_subdir=null"]

@@ -405,8 +405,12 @@ class TrainerConfig:
 
 @dataclass
 class SweepConfig:
-    """What a sweep's leaderboard shows; a single run has none."""
+    """How the jobs of a sweep belong together; a single run has no use for it."""
 
+    resume: str | None = None
+    """Folder of a sweep that was stopped: what is missing or failed there is run."""
+    stage1: str | None = None
+    """Folder of finished stages 1 that jobs share; null = the sweep's own."""
     baseline: str | None = None
     """A job's number or the swept values that the others are compared with; null = the first."""
     metrics: list[str] = MISSING

@@ -69,8 +69,10 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long it took, as far as it came."""
-        return math.fsum(self.manifest.get("seconds", {}).values())
+        """How long it took, as far as it came; a stage 1 of another job counts as its own."""
+        shared = (self.manifest.get("stage1") or {}).get("seconds") or 0.0
+        own = self.manifest.get("seconds", {})
+        return math.fsum(own.values()) + max(shared - own.get("realism", 0.0), 0.0)
 
     @cached_property
     def config(self) -> dict[str, Any]:

@@ -104,4 +104,5 @@ def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
 
 
 def _keys(jobs: Iterable[Job]) -> Iterable[str]:
-    return dict.fromkeys(key for job in jobs for key in job.given if key != SEED)
+    keys = dict.fromkeys(key for job in jobs for key in job.given)
+    return [key for key in keys if key != SEED and not key.startswith("sweep.")]

@@ -1,0 +1,165 @@
+"""One stage 1 for all jobs that would train the same one."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.loggers import Logger
+from rich.console import Console
+
+from mtlsr.runs.files import write_json
+from mtlsr.runs.manifest import Manifest
+from mtlsr.sweeps.details import METRICS
+
+RECORD = "stage1.json"
+GENERATORS = "generators.pt"
+CHECKPOINTS = "checkpoints"
+
+OTHER = (
+    "name", "folder", "cache", "resume", "sweep", "logger", "schedule.restoration", "loss.lambda1",
+    "loss.lambda2", "loss.lambda3", "loss.lambda4", "loss.adversarial", "loss.realism.start",
+    "freeze_realism",
+)  # fmt: skip
+"""What stage 1 knows nothing of. All else counts, so that a new key is never forgotten."""
+
+
+@contextmanager
+def shared_stage1(
+    cfg: DictConfig, folder: Path, manifest: Manifest, loggers: Sequence[Logger]
+) -> Iterator[None]:
+    """Around the training of stage 1: take a finished one where there is one, else leave it.
+
+    A stage 1 is the same where its configuration, seed, photographs, code, packages and hardware
+    are. Whoever comes first trains it; others wait, also in other processes, and copy its
+    checkpoints, which are verified by their hashes, with the state of torch's generators behind it:
+    they go on, bit for bit, as if they had trained it. Who dies while training leaves nothing.
+
+    Args:
+        cfg: A training's configuration. Without `sweep.stage1` nothing is shared, nor where several
+            processes train together: each of them would wait for the first.
+        folder: The run's.
+        manifest: Takes the lineage.
+        loggers: Are told what the other job logged in stage 1.
+    """
+    alone = cfg.trainer.devices * cfg.trainer.num_nodes == 1
+    shelves = (cfg.get("sweep") or {}).get("stage1")  # folders of earlier runs have no such choice
+    if shelves is None or not alone:
+        yield
+        return
+    own = folder / "checkpoints" / "realism"
+    begun = own.is_dir() and any(own.iterdir())
+    further = (folder / "checkpoints" / "restoration").is_dir()
+    name = key(manifest)
+    shelf = Path(shelves) / name
+    shelf.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(shelf):
+        record = _verified(shelf)
+        if record is not None and not begun:
+            shutil.copytree(shelf / CHECKPOINTS, own, dirs_exist_ok=True)
+            _repeat(shelf / METRICS, loggers)
+            manifest.write(stage1={"key": name, "trained_by": record["run"], **record["lineage"]})
+            yield
+            _restore_generators(shelf / GENERATORS)
+            return
+        yield
+        if record is None and not further:
+            _publish(shelf, folder, manifest)
+        manifest.write(stage1={"key": name, "trained_by": str(folder), **_lineage(manifest)})
+
+
+def key(manifest: Manifest) -> str:
+    """16 hexadecimal characters that tell one stage 1 from another."""
+    values = manifest.values
+    config = OmegaConf.create(values["config"])
+    for name in OTHER:
+        parent, _, last = name.rpartition(".")
+        node: Any = OmegaConf.select(config, parent) if parent else config
+        if node is not None and last in node:
+            del node[last]
+    if "realism" not in config.balancing.get("stages", []):
+        del config["balancing"]
+    config["stages"] = ["realism"]
+    made_of = {name: values[name] for name in ("data", "commit", "diff", "versions", "hardware")}
+    whole = json.dumps({"config": OmegaConf.to_container(config), **made_of}, sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _locked(shelf: Path) -> Iterator[None]:
+    lock = FileLock(shelf.with_name(f"{shelf.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        Console().print("Another job trains this stage 1; waiting for it.", highlight=False)
+        lock.acquire()
+    with lock:
+        lock.release()  # of the two that are held now
+        yield
+
+
+def _verified(shelf: Path) -> dict[str, Any] | None:
+    """The record of a finished stage 1; None if there is none, or a file is not what it was."""
+    try:
+        record: dict[str, Any] = json.loads((shelf / RECORD).read_text(encoding="utf-8"))
+        whole = all(_hash(shelf / name) == digest for name, digest in record["files"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return record if whole else None
+
+
+def _publish(shelf: Path, folder: Path, manifest: Manifest) -> None:
+    """Put a finished stage 1 onto its shelf, completely or not at all."""
+    unfinished = shelf.with_name(f".{shelf.name}.{os.getpid()}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(folder / "checkpoints" / "realism", unfinished / CHECKPOINTS)
+    if (folder / METRICS).is_file():
+        shutil.copy(folder / METRICS, unfinished / METRICS)
+    states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    torch.save(states, unfinished / GENERATORS)
+    files = [path for path in sorted(unfinished.rglob("*")) if path.is_file()]
+    record = {
+        "run": str(folder),
+        "lineage": _lineage(manifest),
+        "files": {path.relative_to(unfinished).as_posix(): _hash(path) for path in files},
+    }
+    write_json(unfinished / RECORD, record)
+    shutil.rmtree(shelf, ignore_errors=True)
+    unfinished.rename(shelf)
+
+
+def _lineage(manifest: Manifest) -> dict[str, Any]:
+    values = manifest.values
+    seconds = {"seconds": values["seconds"].get("realism")}
+    return {name: values[name] for name in ("commit", "seed", "data")} | seconds
+
+
+def _repeat(path: Path, loggers: Sequence[Logger]) -> None:
+    """Log what the other job logged."""
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            step = int(row.pop("step"))
+            values = {name: float(value) for name, value in row.items() if value}
+            for logger in loggers:
+                logger.log_metrics(values, step)
+
+
+def _restore_generators(path: Path) -> None:
+    states = torch.load(path, weights_only=True)
+    torch.set_rng_state(states[0])
+    if states[1:]:
+        torch.cuda.set_rng_state_all(states[1:])
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,251 @@
+"""Real sweeps of a few steps: how they end, go on and share their stage 1."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from mtlsr.runs.command import Interrupted, execute
+from mtlsr.train import around, check, job
+from tests.conftest import QUICK
+
+LOGGED = "trainer.log_every=1"
+
+
+def arguments(cache: Path, photographs: Path) -> list[str]:
+    data = ["dataset=folder", f"dataset.root={photographs}", "dataset.holdout=1"]
+    return [*QUICK, *data, f"cache={cache}", "logger=csv", "hydra.sweep.dir=sweep"]
+
+
+@pytest.fixture
+def train(monkeypatch, capfd, tmp_path, cache, small_photographs):
+    """Call `mtlsr.train` here; return its exit code, and what it said to both outputs."""
+
+    def call(*overrides: str, work=job, sweep: bool = True) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        given = [*arguments(cache, small_photographs), *overrides]
+        monkeypatch.setattr(sys, "argv", ["mtlsr.train", *(["-m"] if sweep else []), *given])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        code = 0
+        try:
+            execute("train", work, check, around)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def test_a_sweep_ends_with_its_leaderboard(train, tmp_path):
+    code, said, _ = train("loss.lambda2=0.1,0.5")
+    assert code == 0
+    assert "folder-val, PSNR-Y: loss.lambda2=0." in said
+    assert (tmp_path / "sweep" / "sweep.csv").is_file()
+    assert not list(tmp_path.rglob("error.txt"))
+
+
+def test_a_failed_job_is_named_the_others_go_on_and_the_exit_code_is_one(train, tmp_path):
+    def sometimes(cfg):
+        if cfg.loss.lambda2 == 0.1:
+            raise RuntimeError("CUDA out of memory")
+        return job(cfg)
+
+    code, said, error = train("loss.lambda2=0.1,0.5", work=sometimes)
+    assert code == 1
+    assert "Job 0 failed: RuntimeError: CUDA out of memory" in said
+    assert "loss.lambda2=0.5 alone has figures" in said
+    assert "Traceback" in error
+    assert (tmp_path / "sweep" / "0" / "error.txt").read_text().endswith("out of memory\n")
+    assert (tmp_path / "sweep" / "1" / "results.json").is_file()
+
+
+def test_ctrl_c_ends_the_sweep_and_not_only_the_job(train, tmp_path):
+    def stopped(cfg):
+        raise Interrupted("Stopped after step 3.")
+
+    code, said, error = train("loss.lambda2=0.1,0.5,0.7", work=stopped)
+    assert code == 128 + signal.SIGINT
+    assert "Unfinished: job 0." in said
+    assert "Not started: jobs 1, 2." in said
+    assert error.strip() == "Stopped after step 3."
+    assert not (tmp_path / "sweep" / "1").exists()
+
+
+def test_a_value_that_cannot_be_used_refuses_the_sweep_before_its_first_job(train, tmp_path):
+    code, said, error = train("loss.lambda2=0.1,-1")
+    assert (code, said) == (1, "")
+    assert error.startswith("mtlsr: loss.lambda2 is -1.0")
+    assert not (tmp_path / "sweep").exists()
+
+
+def figures(sweep: Path) -> dict[str, bytes]:
+    """What each job found out, to the last digit."""
+    return {path.parent.name: path.read_bytes() for path in sweep.glob("*/results.json")}
+
+
+def manifest(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_jobs_share_a_stage_1_and_end_with_the_bits_of_their_own(train, tmp_path):
+    code, *_ = train("loss.lambda2=0.1,0.5", "seed=0,1", LOGGED)
+    assert code == 0
+    sweep = tmp_path / "sweep"
+    lineage = [manifest(sweep / str(number))["stage1"] for number in range(4)]
+    assert [each["trained_by"][-1] for each in lineage] == ["0", "1", "0", "1"]
+    assert len({each["key"] for each in lineage}) == 2
+    assert [each["seed"] for each in lineage] == [0, 1, 0, 1]
+    for number, seed in ((0, 0), (2, 0), (3, 1)):
+        shutil.rmtree(tmp_path / "outputs", ignore_errors=True)
+        given = [f"loss.lambda2={0.1 if number == 0 else 0.5}", f"seed={seed}"]
+        assert train(*given, LOGGED, sweep=False)[0] == 0
+        (alone,) = (tmp_path / "outputs" / "train").iterdir()
+        assert "stage1" not in manifest(alone)
+        for name in ("results.json", "per_image.csv", "terms.json"):
+            assert (alone / name).read_bytes() == (sweep / str(number) / name).read_bytes()
+        ours, theirs = (
+            load_file(f / "model" / "model.safetensors") for f in (sweep / str(number), alone)
+        )
+        assert all((ours[name] == value).all() for name, value in theirs.items())
+        columns = "realism/loss", "restoration/loss"
+        for column in columns:
+            curves = []
+            for folder in (alone, sweep / str(number)):
+                with (folder / "metrics.csv").open(newline="") as file:
+                    rows = [(r["step"], r[column]) for r in csv.DictReader(file) if r[column]]
+                curves.append([(step, float(value)) for step, value in rows])
+            assert curves[0] == curves[1] and curves[0]
+
+
+@pytest.mark.parametrize(
+    "swept", ["schedule.realism.steps=4,5", "degradation.realism.clean_probability=0.1,0.2"]
+)
+def test_another_stage_1_is_never_shared(train, tmp_path, swept):
+    assert train(swept)[0] == 0
+    keys = [manifest(tmp_path / "sweep" / str(number))["stage1"]["key"] for number in range(2)]
+    assert len(set(keys)) == 2
+
+
+def test_a_damaged_stage_1_is_trained_again(train, tmp_path):
+    shelf = f"sweep.stage1={tmp_path}/shelf"
+    assert train("loss.lambda2=0.1", shelf)[0] == 0
+    (path,) = (tmp_path / "shelf").glob("*/checkpoints/last.ckpt")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    shutil.rmtree(tmp_path / "sweep")
+    assert train("loss.lambda2=0.5", shelf)[0] == 0
+    assert manifest(tmp_path / "sweep" / "0")["stage1"]["trained_by"].endswith("sweep/0")
+    assert path.stat().st_size == len(whole)
+    # And the next sweep takes it from the shelf.
+    (tmp_path / "sweep").rename(tmp_path / "earlier")
+    assert train("loss.lambda2=0.7", shelf)[0] == 0
+    assert manifest(tmp_path / "sweep" / "0")["seconds"]["realism"] < 1
+
+
+def test_a_sweep_goes_on_with_what_is_missing_or_failed(train, tmp_path):
+    command = ["loss.lambda2=0.1,0.5,0.7", "seed=0,1"]
+    assert train(*command)[0] == 0
+    undisturbed = figures(tmp_path / "sweep")
+    (tmp_path / "sweep").rename(tmp_path / "undisturbed")
+
+    def disturbed(cfg):
+        if cfg.loss.lambda2 == 0.1 and cfg.seed == 1:
+            raise ValueError("the sky fell")
+        if cfg.loss.lambda2 == 0.7:
+            raise Interrupted("Stopped.")
+        return job(cfg)
+
+    code, _, error = train(*command, work=disturbed)
+    assert code == 130
+    assert sorted(figures(tmp_path / "sweep")) == ["0", "2", "3"]
+    before = {
+        name: path.stat().st_mtime
+        for name in "023"
+        if (path := tmp_path / "sweep" / name / "results.json")
+    }
+
+    code, said, error = train(*command, "sweep.resume=sweep")
+    assert (code, error) == (0, "")
+    assert said.count("Done already: ") == 3
+    assert figures(tmp_path / "sweep") == undisturbed
+    assert all(
+        (tmp_path / "sweep" / n / "results.json").stat().st_mtime == t for n, t in before.items()
+    )
+    assert not list((tmp_path / "sweep").rglob("error.txt"))
+
+
+def test_an_incomplete_sweep_says_how_to_go_on(train):
+    def failing(cfg):
+        raise ValueError("the sky fell")
+
+    code, _, error = train("seed=0,1", work=failing)
+    assert code == 1
+    assert error.strip().splitlines()[-1] == (
+        "mtlsr: 2 of 2 jobs are not done. The same command goes on with them: sweep.resume=sweep"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["loss.lambda2=0.1,0.7"], "it has loss.lambda2=0.5 where this has loss.lambda2=0.7"),
+        (
+            ["loss.lambda2=0.1,0.5", "loss.lambda3=0"],
+            "it has nothing where this has loss.lambda3=0",
+        ),
+        (["loss.lambda2=0.1,0.5,0.7"], "the sweep of another command: it has 2 jobs, and this 3"),
+    ],
+)
+def test_another_command_is_not_mixed_in(train, tmp_path, given, said):
+    def failing(cfg):
+        raise ValueError("the sky fell")
+
+    assert train("loss.lambda2=0.1,0.5", work=failing)[0] == 1
+    before = sorted(tmp_path.rglob("*"))
+    code, _, error = train(*given, "sweep.resume=sweep")
+    assert code == 1
+    assert said in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_going_on_without_a_sweep_is_refused(train, tmp_path):
+    code, _, error = train("seed=0", "sweep.resume=nowhere")
+    assert code == 1
+    assert "sweep.resume is 'nowhere', which is no sweep: no multirun.yaml." in error
+    code, _, error = train("seed=0", "sweep.resume=sweep", sweep=False)
+    assert (code, "this is no sweep: -m is missing" in error) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_killed_ends_with_the_same_figures(tmp_path, cache, small_photographs):
+    given = [*arguments(cache, small_photographs), "loss.lambda2=0.1,0.5", "seed=0,1,2"]
+    given += ["schedule.restoration.steps=40", "trainer.threads=1"]
+    command = [sys.executable, "-m", "mtlsr.train", "-m", *given]
+    root = Path(__file__).resolve().parents[2]
+    options = {"env": {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}}
+    places = {name: tmp_path / name for name in ("undisturbed", "killed")}
+    for place in places.values():
+        place.mkdir()
+    subprocess.run(command, cwd=places["undisturbed"], check=True, **options)
+    killed = subprocess.Popen(command, cwd=places["killed"], **options)
+    while not (places["killed"] / "sweep" / "3" / "checkpoints").is_dir():
+        assert killed.poll() is None
+        time.sleep(0.05)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    subprocess.run([*command, "sweep.resume=sweep"], cwd=places["killed"], check=True, **options)
+    found = [figures(place / "sweep") for place in places.values()]
+    assert len(found[0]) == 6
+    assert found[0] == found[1]
+    shelves = [
+        list((place / "sweep" / "stage1").glob("*/stage1.json")) for place in places.values()
+    ]
+    assert [len(shelf) for shelf in shelves] == [3, 3]
