@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mtlsr.runs.command import execute
-from mtlsr.train import check, ended, run
+from mtlsr.train import check, job
 from tests.conftest import QUICK
 
 SHORT = [
@@ -98,7 +98,7 @@ def attempt(given: tuple[str, ...], monkeypatch, capfd, base: Path, data: list[s
     capfd.readouterr()
     code = 0
     try:
-        execute("train", run, check, ended)
+        execute("train", job, check)
     except SystemExit as end:
         code = int(end.code or 0)
     error = capfd.readouterr().err
