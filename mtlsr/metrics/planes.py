@@ -79,7 +79,7 @@ def planes(
         ValueError: a type, shape, size or space is not allowed.
     """
     a, b = levels(sr, hr, protocol, space)
-    return a.astype(np.float64), b.astype(np.float64)
+    return np.asarray(a, np.float64), np.asarray(b, np.float64)
 
 
 def levels(

@@ -134,21 +134,16 @@ def values_of(stage: Stage) -> dict[str, float]:
 
 def gradient_norms(stage: Stage, batch: Batch) -> dict[str, float]:
     """Length of each weighted term's own gradient on a batch; nothing of the stage moves."""
-    before = {name: buffer.clone() for name, buffer in stage.named_buffers()}
     parameters = [p for p in stage.parameters() if p.requires_grad]
     found: dict[str, float] = {}
-    with torch.enable_grad(), stage.trainer.precision_plugin.forward_context():
-        valued = stage.evaluate_terms(batch, everything=False)
-    for name, raw in valued.raw.items():
-        if valued.weights[name] > 0 and raw.requires_grad:
-            gradients = torch.autograd.grad(
-                valued.weights[name] * raw, parameters, retain_graph=True, allow_unused=True
-            )
-            present = [gradient for gradient in gradients if gradient is not None]
-            found[name] = float(torch.nn.utils.get_total_norm(present))
-    with torch.no_grad():
-        for name, buffer in stage.named_buffers():
-            buffer.copy_(before[name])
+    with torch.enable_grad(), stage.valued_again(batch) as valued:
+        for name, raw in valued.raw.items():
+            if valued.weights[name] > 0 and raw.requires_grad:
+                gradients = torch.autograd.grad(
+                    valued.weights[name] * raw, parameters, retain_graph=True, allow_unused=True
+                )
+                present = [gradient for gradient in gradients if gradient is not None]
+                found[name] = float(torch.nn.utils.get_total_norm(present))
     return found
 
 

@@ -1,7 +1,8 @@
 """What both stages share: optimiser, schedule, balancing, and how terms are logged."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,13 +155,19 @@ class Stage(pl.LightningModule):
 
     @torch.no_grad()
     def _look_back(self, balancer: Balancer, batch: Batch) -> None:
-        """Value a batch once more, and leave statistics and moving averages as they were."""
+        with self.valued_again(batch) as valued:
+            balancer.look_back(valued)
+
+    @contextmanager
+    def valued_again(self, batch: Batch) -> Iterator[Valued]:
+        """Value a batch once more; statistics and moving averages end as they were."""
         before = {name: buffer.clone() for name, buffer in self.named_buffers()}
         with self.trainer.precision_plugin.forward_context():
             valued = self.evaluate_terms(batch, everything=False)
-        for name, buffer in self.named_buffers():
-            buffer.copy_(before[name])
-        balancer.look_back(valued)
+        yield valued
+        with torch.no_grad():
+            for name, buffer in self.named_buffers():
+                buffer.copy_(before[name])
 
     def configure_optimizers(self) -> Any:
         # In float16 a scaler must undo its scale before gradients are clipped: not when fused.
