@@ -1,7 +1,10 @@
 """Networks as methods: a run or model folder of ours, or any other function of a tensor."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +45,7 @@ class Network(Method):
     """
 
     scale: int
+    _turn: AbstractContextManager[Any]
 
     def __init__(
         self, enlarge: Enlarge, scale: int, settings: Settings, module: nn.Module | None = None
@@ -51,10 +55,12 @@ class Network(Method):
         self.settings = settings
         self.module = module
         self.precision = str(settings.precision).removeprefix("torch.")
+        # A GPU has memory for one batch at a time, and how it computes is set for all threads.
+        self._turn = nullcontext() if settings.device.type == "cpu" else Lock()
 
     def __call__(self, pairs: Sequence[EvaluationPair]) -> list[UInt8]:
         device = self.settings.device
-        with computing(device, self.settings.precision):
+        with self._turn, computing(device, self.settings.precision):
             enlarged = self.enlarge(torch.cat([to_network(pair.lr, device) for pair in pairs]))
         return [to_uint8(image[None]).numpy(force=True) for image in enlarged]
 

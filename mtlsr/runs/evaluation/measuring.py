@@ -1,12 +1,14 @@
-"""From methods and images to figures: decoding and measuring run beside the networks."""
+"""From methods and images to figures: several images at a time, each on a core of its own."""
 
-import os
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from contextlib import contextmanager
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import torch
 
 from mtlsr.data.images import read_header
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
@@ -18,11 +20,11 @@ from mtlsr.runs.evaluation.measures import STANDARD, score
 from mtlsr.runs.evaluation.processes import ALONE, Processes
 from mtlsr.runs.evaluation.results import Results
 
-AHEAD = 2
-"""Batches that are decoded before they are needed."""
+MOST = 8
+"""Batches that are in the works at a time, at the most: each takes memory."""
 
-WAITING = 16
-"""Outputs, for each measuring thread, that may wait to be measured."""
+WAITING = 2
+"""Batches, for each thread, that may wait for those before them."""
 
 
 class Place(NamedTuple):
@@ -32,11 +34,14 @@ class Place(NamedTuple):
     image: int
 
 
-Decoded = list[tuple[Place, EvaluationPair]]
-"""Pairs of equal size."""
-
 Row = tuple[tuple[int, ...], dict[str, Any]]
 """Its place in the order of all rows, and what is in it."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Pairs = list[tuple[Place, EvaluationPair]]
+"""Of equal size."""
 
 Track = Callable[[Sequence[list[Place]]], Iterable[list[Place]]]
 """Passes batches on and shows how far it is."""
@@ -79,40 +84,52 @@ def evaluate(
         row = {"dataset": pair.dataset, "image": pair.name, "method": name, **figures}
         return (*place, order), row
 
+    def rows_of(places: Sequence[Place]) -> list[Row]:
+        return [
+            measured(place, order, name, pair, sr)
+            for group in _decoded(sets, places)
+            for order, (name, method) in enumerate(methods.items())
+            for (place, pair), sr in zip(group, method([pair for _, pair in group]), strict=True)
+        ]
+
     def share() -> list[Row]:
         own = processes.share(_batches(sets, batch))
-        threads = max((os.cpu_count() or 1) // processes.world, 1)
-        return _rows(track(own), partial(_decoded, sets), methods, measured, threads)
+        return list(itertools.chain.from_iterable(_side_by_side(rows_of, track(own))))
 
-    rows = sorted((row for rows in processes.gathered(share) for row in rows), key=itemgetter(0))
+    rows = sorted(itertools.chain(*processes.gathered(share)), key=itemgetter(0))
     return Results(protocol, tuple(measures), [row for _, row in rows])
 
 
-def _rows(
-    batches: Iterable[list[Place]],
-    decode: Callable[[list[Place]], list[Decoded]],
-    methods: Mapping[str, Method],
-    measured: Callable[..., Row],
-    threads: int,
-) -> list[Row]:
-    """The rows of some batches: one thread decodes, `threads` measure, and this one enlarges."""
-    rows: list[Row] = []
-    waiting: deque[Future[Row]] = deque()
-    with ThreadPoolExecutor(1) as decoding, ThreadPoolExecutor(threads) as measuring:
+def _side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """What becomes of each item, in their order; each core works on one of its own.
+
+    A core that decodes and measures one image while another enlarges the next is never idle. Cores
+    that share the work on one image would wait for each other, and for the one that is measuring.
+    """
+    threads = min(torch.get_num_threads(), MOST)
+    waiting: deque[Future[R]] = deque()
+    with _threads_within(threads), ThreadPoolExecutor(threads) as pool:
         try:
-            for group in _ahead(batches, decode, decoding):
-                places, pairs = zip(*group, strict=True)
-                for order, (name, method) in enumerate(methods.items()):
-                    for place, pair, sr in zip(places, pairs, method(pairs), strict=True):
-                        waiting.append(measuring.submit(measured, place, order, name, pair, sr))
-                while len(waiting) > WAITING * threads:
-                    rows.append(waiting.popleft().result())
-            rows.extend(task.result() for task in waiting)
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > WAITING * threads:
+                    yield waiting.popleft().result()
+            for task in waiting:
+                yield task.result()
         except BaseException:
-            for pool in (decoding, measuring):
-                pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return rows
+
+
+@contextmanager
+def _threads_within(workers: int) -> Iterator[None]:
+    """What each of several threads has of the threads that torch computes with."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before // workers)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _batches(sets: Sequence[EvaluationSet], size: int) -> list[list[Place]]:
@@ -128,25 +145,10 @@ def _batches(sets: Sequence[EvaluationSet], size: int) -> list[list[Place]]:
     return [group[i : i + size] for group in alike.values() for i in range(0, len(group), size)]
 
 
-def _decoded(sets: Sequence[EvaluationSet], batch: Sequence[Place]) -> list[Decoded]:
+def _decoded(sets: Sequence[EvaluationSet], batch: Sequence[Place]) -> list[Pairs]:
     """The pairs of a batch; in several parts where headers were wrong about the sizes."""
-    alike: dict[tuple[int, ...], Decoded] = {}
+    alike: dict[tuple[int, ...], Pairs] = {}
     for place in batch:
         pair = sets[place.dataset][place.image]
         alike.setdefault(pair.lr.shape, []).append((place, pair))
     return list(alike.values())
-
-
-def _ahead(
-    batches: Iterable[list[Place]],
-    decode: Callable[[list[Place]], list[Decoded]],
-    pool: ThreadPoolExecutor,
-) -> Iterator[Decoded]:
-    """The pairs of batches that are decoded `AHEAD` batches before they are needed."""
-    waiting: deque[Future[list[Decoded]]] = deque()
-    for batch in batches:
-        waiting.append(pool.submit(decode, batch))
-        if len(waiting) > AHEAD:
-            yield from waiting.popleft().result()
-    for task in waiting:
-        yield from task.result()

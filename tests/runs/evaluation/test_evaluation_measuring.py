@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mtlsr.data.images import write_image
-from mtlsr.data.pairs import EvaluationSet
+from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.errors import UserError
+from mtlsr.inference.methods.base import UInt8
 from mtlsr.inference.methods.images import Images
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver
@@ -93,6 +94,27 @@ def test_figures_of_given_images_depend_on_neither_batch_nor_threads(
             torch.set_num_threads(count)
             for batch in (1, 3):
                 assert evaluate(sets, methods, PROTOCOL, batch=batch) == expected
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_each_image_has_a_core_and_torch_its_threads_again_afterwards(tmp_path: Path) -> None:
+    sets = [EvaluationSet("three", write_set(tmp_path, [(40, 48)] * 3), 2)]
+    seen, threads = [], torch.get_num_threads()
+
+    def threads_within(pair: EvaluationPair) -> UInt8:
+        seen.append(torch.get_num_threads())
+        if len(seen) == 4:
+            raise UserError("enough")
+        return Interpolation("bicubic")([pair])[0]
+
+    try:
+        torch.set_num_threads(2)
+        evaluate(sets, {"m": Made(threads_within)}, PROTOCOL)
+        assert seen == [1, 1, 1]
+        with pytest.raises(UserError, match="enough"):
+            evaluate(sets, {"m": Made(threads_within)}, PROTOCOL)
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
 
