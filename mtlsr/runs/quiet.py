@@ -12,6 +12,7 @@ ADVICE = (
     r".*isinstance\(treespec, LeafSpec\).*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*`lr_scheduler.step\\(\\)` before `optimizer.step\\(\\)`.*",
+    ".*The `srun` command is available.*",  # one process beside SLURM is no mistake
 )
 
 
