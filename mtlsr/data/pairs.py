@@ -115,7 +115,7 @@ def published_lr(hr_files: Sequence[Path], scale: int) -> list[Path] | None:
         None where the files are not in a folder ``HR``, or no such folder lies beside it.
 
     Raises:
-        ValueError: a file has no partner.
+        ValueError: a file has no partner, or one of low resolution has none in ``HR``.
     """
     folders = {path.parent for path in hr_files}
     if len(folders) != 1 or (home := folders.pop()).name != "HR":
@@ -130,6 +130,10 @@ def published_lr(hr_files: Sequence[Path], scale: int) -> list[Path] | None:
         if partner is None:
             raise ValueError(f"{path} has no low-resolution file of its name in {folder}.")
         partners.append(partner)
+    everything = {path.stem for path in find_images(home)}
+    for stem, path in by_stem.items():
+        if not everything & {stem, stem.removesuffix(f"x{scale}")}:
+            raise ValueError(f"{path} has no high-resolution file of its name in {home}.")
     return partners
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from mtlsr.data.images import ImageError, read_image, write_image
-from mtlsr.data.pairs import EvaluationSet, benchmark_set, check_sizes, given_lr
+from mtlsr.data.pairs import EvaluationSet, benchmark_set, check_sizes, given_lr, published_lr
 from mtlsr.data.resize import bicubic_downscale
 
 RNG = np.random.default_rng(0)
@@ -60,6 +60,18 @@ def test_missing_partner_is_named(root: Path) -> None:
         benchmark_set(root, 4)
     with pytest.raises(ValueError, match="one for each"):
         EvaluationSet("x", [Path("a"), Path("b")], 4, [Path("a")])
+
+
+def test_low_resolution_without_its_high_resolution_is_named(root: Path) -> None:
+    """Otherwise a benchmark of which a file is missing would be scored on the others."""
+    (root / "LR_x4").mkdir()
+    for name in ("1", "2x4", "3"):
+        write_image(root / "LR_x4" / f"{name}.png", COLOUR[:3, :4])
+    with pytest.raises(ValueError, match=r"LR_x4/3\.png has no high-resolution file .*Toy/HR\."):
+        benchmark_set(root, 4)
+    part = [root / "HR" / "1.png"]
+    (root / "LR_x4" / "3.png").unlink()
+    assert published_lr(part, 4) == [root / "LR_x4" / "1.png"]
 
 
 def test_plain_folder(root: Path) -> None:
