@@ -275,11 +275,39 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
             x = x.float()
         scale = height // x.shape[2]
         if size == (scale * x.shape[2], scale * x.shape[3]) and _by_phases(x):
-            return _in_format_of(x, _enlarge_phases(x, scale))
+            return _in_format_of(x, F.pixel_shuffle(_phases(x, scale), scale))
         down = _operator(x.shape[2], height, x)
         across = _operator(x.shape[3], width, x)
         resized = torch.matmul(torch.matmul(down, x), across.T)
     return _in_format_of(x, resized)
+
+
+def enlarge_and_add(x: Tensor, scale: int, *details: Tensor) -> Tensor:
+    """Resize a batch of images to ``scale`` times the size, and add details to it.
+
+    The same values as resizing, shuffling each detail and adding them up in this order; but where
+    resizing works at the size of ``x``, so does the addition, and one shuffle does for all.
+
+    Args:
+        x: float ``(N, C, H, W)``; see ``resize``.
+        scale: 1 to 16.
+        details: ``(N, C·scale², H, W)``, as ``torch.nn.functional.pixel_shuffle`` takes them.
+
+    Returns:
+        ``(N, C, scale·H, scale·W)``, float32 or float64, in the memory format of ``x``.
+
+    Raises:
+        ValueError: see ``resize``.
+    """
+    if not _by_phases(x):
+        shuffled = (F.pixel_shuffle(detail, scale) for detail in details)
+        return sum(shuffled, resize(x, (scale * x.shape[2], scale * x.shape[3])))
+    _check_batch(x)
+    with torch.autocast(x.device.type, enabled=False):
+        phases = _phases(x if x.dtype == torch.float64 else x.float(), scale)
+        for detail in details:
+            phases = phases + detail if phases.requires_grad else phases.add_(detail)
+        return _in_format_of(x, F.pixel_shuffle(phases, scale))
 
 
 def _by_phases(x: Tensor) -> bool:
@@ -289,8 +317,8 @@ def _by_phases(x: Tensor) -> bool:
     return x.device.type == "cpu" and not traced
 
 
-def _enlarge_phases(x: Tensor, scale: int) -> Tensor:
-    """Enlarge by a whole factor: a convolution for each of the s × s pixels that one becomes.
+def _phases(x: Tensor, scale: int) -> Tensor:
+    """Each of the s × s pixels that one becomes, as a channel: (N, C·s², H, W).
 
     A product with a dense matrix costs the square of the image's side. Nor does it always add in
     the same order, so that a part of an image would not come out like that part of the whole.
@@ -298,7 +326,7 @@ def _enlarge_phases(x: Tensor, scale: int) -> Tensor:
     channels = x.shape[1]
     kernels = _phase_kernels(scale, channels, x.dtype)
     continued = F.pad(x, (2, 2, 2, 2), mode="replicate")
-    return F.pixel_shuffle(F.conv2d(continued, kernels, groups=channels), scale)
+    return F.conv2d(continued, kernels, groups=channels)
 
 
 @lru_cache(maxsize=16)

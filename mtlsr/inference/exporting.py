@@ -52,7 +52,7 @@ class Enlargement(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Enlarge `input`; see the module."""
-        sr: Tensor = self.network(input)[1].sr
+        sr: Tensor = self.network.enlarged(input)
         return sr.clamp(0, 1)
 
 

@@ -34,7 +34,7 @@ def bytes_for_pixel(network: Resolver, device: torch.device) -> float:
     image = torch.rand(1, 3, PROBE, PROBE, device=device)
     image = image.contiguous(memory_format=torch.channels_last)
     with LiveMemory() as live:
-        network(image)
+        network.enlarged(image)
     return SCRATCH * live.peak / PROBE**2
 
 

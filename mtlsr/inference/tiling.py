@@ -81,10 +81,10 @@ class TiledImage:
         """Float (N, 3, s·rows, s·columns) of any part, of the whole image where it is not cut."""
         height, width = self.lr.shape[2:]
         if self.cut is None:
-            return self.network(self._given(slice(height), slice(width)))[1].sr
+            return self.network.enlarged(self._given(slice(height), slice(width)))
         seen_rows, seen_columns = self.cut.windows(rows, columns, height, width)
         with answered(self.answers):
-            sr = self.network(self._given(seen_rows, seen_columns))[1].sr
+            sr = self.network.enlarged(self._given(seen_rows, seen_columns))
         scale = self.network.scale
         return sr[:, :, _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)]
 

@@ -36,4 +36,4 @@ def enlarge_uint8(
     network: Resolver, image: NDArray[np.uint8], device: torch.device | str
 ) -> Tensor:
     """Enlarge a uint8 photograph (h, w, 3) whole: uint8 (s·h, s·w, 3) on `device`."""
-    return to_uint8(network(to_network(image, device))[1].sr)
+    return to_uint8(network.enlarged(to_network(image, device)))

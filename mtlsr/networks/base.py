@@ -57,6 +57,10 @@ class RestorationNet(nn.Module, ABC):
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale` with stage 1's output for it."""
 
+    def enlarged(self, lr: Tensor, realism: RealismOutput) -> Tensor:
+        """The super-resolved image alone, to the same values: (N, 3, s·h, s·w)."""
+        return self(lr, realism).sr
+
 
 class Resolver(nn.Module, ABC):
     """Image in, larger image out: a pair of both stages, or a network of one task."""
@@ -77,6 +81,10 @@ class Resolver(nn.Module, ABC):
     @abstractmethod
     def forward(self, lr: Tensor) -> tuple[RealismOutput | None, RestorationOutput]:
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], of any height and width."""
+
+    @abstractmethod
+    def enlarged(self, lr: Tensor) -> Tensor:
+        """The super-resolved image alone, to the same values: (N, 3, s·h, s·w)."""
 
     def deployed(self) -> "Resolver":
         """The form that enlarges: the network itself, unless it trains in a form of its own."""
@@ -105,6 +113,9 @@ class SuperResolver(Resolver):
         realism = self.realism(lr)
         return realism, self.restoration(lr, realism)
 
+    def enlarged(self, lr: Tensor) -> Tensor:
+        return self.restoration.enlarged(lr, self.realism(lr))
+
 
 class SingleTask(Resolver):
     """A network of one task, the larger image: for comparison with pairs.
@@ -126,5 +137,8 @@ class SingleTask(Resolver):
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale`: (N, 3, s·h, s·w)."""
 
     def forward(self, lr: Tensor) -> tuple[None, RestorationOutput]:
-        sr = widened(self.enlarge(lr))
+        sr = self.enlarged(lr)
         return None, RestorationOutput(shared=None, structure=None, texture=None, sr=sr)
+
+    def enlarged(self, lr: Tensor) -> Tensor:
+        return widened(self.enlarge(lr))

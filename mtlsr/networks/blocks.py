@@ -26,7 +26,7 @@ class ResidualUnit(nn.Module):
                 convolution.weight.mul_(gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.project(F.relu(self.expand(x)))
+        return self.project(F.relu_(self.expand(x))).add_(x)
 
 
 class Modulation(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.data.resize import resize
+from mtlsr.data.resize import enlarge_and_add
 from mtlsr.networks.base import RestorationNet
 from mtlsr.networks.blocks import (
     Modulation,
@@ -88,6 +88,21 @@ class UNetRestoration(RestorationNet):
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
 
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
+        x = self._decoded(realism)
+        structure, texture = self.structure(x), self.texture(x)
+        return RestorationOutput(
+            shared=x,
+            structure=F.pixel_shuffle(structure, self.scale),
+            texture=F.pixel_shuffle(texture, self.scale),
+            sr=enlarge_and_add(lr, self.scale, texture, self.fuse(structure)),
+        )
+
+    def enlarged(self, lr: Tensor, realism: RealismOutput) -> Tensor:
+        x = self._decoded(realism)
+        return enlarge_and_add(lr, self.scale, self.texture(x), self.fuse(self.structure(x)))
+
+    def _decoded(self, realism: RealismOutput) -> Tensor:
+        """The maps that structure and texture both read, at low-resolution size."""
         levels = [
             entry(modulation(x, realism.vector))
             for entry, modulation, x in zip(
@@ -101,17 +116,7 @@ class UNetRestoration(RestorationNet):
             risen = F.pixel_shuffle(self.rises[level](x), 2)
             x = self.skips[level](levels[level]) + crop_like(risen, levels[level])
             x = self.bodies[level](x)
-        structure = self.structure(x)
-        texture = F.pixel_shuffle(self.texture(x), self.scale)
-        share = F.pixel_shuffle(self.fuse(structure), self.scale)
-        height, width = lr.shape[-2:]
-        base = resize(lr, (height * self.scale, width * self.scale))
-        return RestorationOutput(
-            shared=x,
-            structure=F.pixel_shuffle(structure, self.scale),
-            texture=texture,
-            sr=base + texture + share,
-        )
+        return x
 
 
 class LargeUNetRestoration(UNetRestoration):

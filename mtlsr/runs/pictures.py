@@ -25,7 +25,7 @@ CAPTION = 22
 def versions(model: Resolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
     """A photograph as LR (blown up), bicubic, ours and HR, each uint8 (H, W, 3), by name."""
     scale = model.scale
-    sr = to_uint8(model(to_network(pair.lr, device))[1].sr).numpy(force=True)
+    sr = to_uint8(model.enlarged(to_network(pair.lr, device))).numpy(force=True)
     hr = pair.hr if pair.hr.ndim == 3 else np.repeat(pair.hr[..., None], 3, axis=2)
     return {
         "LR": pair.lr.repeat(scale, axis=0).repeat(scale, axis=1),

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from mtlsr.data.images import find_images, read_image
 from mtlsr.data.resize import (
@@ -11,6 +12,7 @@ from mtlsr.data.resize import (
     bicubic_upscale,
     crop_to_multiple,
     downscale,
+    enlarge_and_add,
     resampling_matrix,
     resize,
 )
@@ -249,6 +251,36 @@ def test_memory_format_is_kept(size: tuple[int, int]) -> None:
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert resize(x, size).is_contiguous()
     torch.testing.assert_close(last, resize(x, size))
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("phases", [True, False])
+def test_details_are_added_as_if_each_were_shuffled_first(
+    scale: int, dtype: torch.dtype, phases: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(scale)
+    last = {"memory_format": torch.channels_last}
+    x = torch.rand(2, 3, 7, 9).to(**last)
+    details = [torch.randn(2, 3 * scale**2, 7, 9, dtype=dtype).to(**last) for _ in range(2)]
+    if not phases:
+        monkeypatch.setattr("mtlsr.data.resize._by_phases", lambda x: False)
+    expected = resize(x, (7 * scale, 9 * scale))
+    for detail in details:
+        expected = expected + F.pixel_shuffle(detail, scale)
+    before = [detail.clone() for detail in details]
+    found = enlarge_and_add(x, scale, *details)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert all(map(torch.equal, details, before))
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_details_have_the_gradient_of_a_shuffle(image: bool) -> None:
+    x = torch.rand(1, 3, 3, 4, dtype=torch.float64, requires_grad=image)
+    details = [torch.rand(1, 12, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    assert torch.autograd.gradcheck(lambda x, *own: enlarge_and_add(x, 2, *own), (x, *details))
 
 
 def test_autocast_does_not_reach_inside() -> None:

@@ -189,10 +189,10 @@ def test_too_little_memory_is_said_in_one_sentence(
     upscaler = Upscaler.from_pretrained(tiny_model, device="cpu")
 
     def fail(message: str) -> None:
-        def forward(*_: Any) -> None:
+        def enlarged(*_: Any) -> None:
             raise RuntimeError(message)
 
-        monkeypatch.setattr(upscaler.network, "forward", forward)
+        monkeypatch.setattr(upscaler.network, "enlarged", enlarged)
 
     fail("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
     with pytest.raises(UserError, match="image of 4x6 pixels is too large for the memory of cpu"):

@@ -34,6 +34,10 @@ def test_names_choose_the_networks(realism: str, restoration: str) -> None:
     assert isinstance(pair, SuperResolver)
     assert type(pair.realism) is REALISM[realism]
     assert type(pair.restoration) is RESTORATION[restoration]
+    lr = torch.rand(1, 3, 11, 14)
+    with torch.no_grad():
+        pair.eval()
+        assert torch.equal(pair.enlarged(lr), pair(lr)[1].sr)
 
 
 def test_options_reach_their_network_and_stage_two_is_made_for_stage_one() -> None:
@@ -134,6 +138,10 @@ def test_names_choose_the_networks_of_one_task(name: str) -> None:
     assert type(network) is SINGLE_TASK[name]
     assert network.scale == 3
     assert network.realism is None
+    lr = torch.rand(1, 3, 11, 14)
+    with torch.no_grad():
+        network.eval()
+        assert torch.equal(network.enlarged(lr), network(lr)[1].sr)
 
 
 def test_an_architecture_with_stages_is_a_pair() -> None:

@@ -85,7 +85,7 @@ def _image(cfg: DictConfig, folder: Path, side: int) -> Point:
 
     def enlarge() -> None:
         with computing(device, torch.float32):
-            network(image)
+            network.enlarged(image)
 
     return _point(side**2, enlarge, cfg.repeats, device)
 
