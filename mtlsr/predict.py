@@ -1,44 +1,53 @@
-"""Enlarge photographs: python -m mtlsr.predict model=<run> input=<file or folder> output=<folder>
+"""Enlarge photographs: python -m mtlsr.predict input=<file, folder or pattern> output=<folder>
 
-Each becomes a PNG file of the same name in the same folders below `output`, whole or not at all.
-What is there already is left alone, so that a stopped command goes on where it was. A picture that
-is larger than the memory is enlarged in tiles, and written row of tiles by row of tiles.
+Each becomes a file of the same name in the same folders below `output`, whole or not at all. What
+is there already is left alone, so that a stopped command goes on where it was. A picture that is
+larger than the memory is enlarged in tiles, and written row of tiles by row of tiles.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from mtlsr.inference.upscaler import Upscaler
+    from mtlsr.data.decoding import Levels
+    from mtlsr.inference.plan import Plan
+    from mtlsr.inference.upscaler import Band, Upscaler
 
 # Heavy imports stand inside the functions: --help and shell completion need none of them.
+
+LISTED = 5
+"""Files that are named of those that are passed over."""
 
 
 def run(cfg: DictConfig) -> Path:
     """Enlarge what `cfg` names and return the output folder.
 
     Raises:
-        UserError: Some images could not be enlarged, each with its reason; the others are written.
-            Or nothing could be done at all.
+        UserError: Some images could not be enlarged; each is named with its reason, and the others
+            are written. Or nothing could be done at all.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from mtlsr.errors import UserError
-    from mtlsr.inference.files import plan, read_picture, write_picture
 
-    output = Path(cfg.output)
-    found = plan(Path(cfg.input), output)
+    found = _plan(cfg)
     waiting = {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
     upscaler = _upscaler(cfg)
 
     failed = list(found.refused)
     screen = Console(stderr=True)
-    with Progress(console=screen, disable=not screen.is_terminal) as progress:
+    # What is printed goes to standard output, unless that is the screen with the bars on it.
+    shared = sys.stdout.isatty()
+    with Progress(
+        console=screen, disable=not screen.is_terminal, redirect_stdout=shared
+    ) as progress:
         files = progress.add_task("Enlarging", total=len(waiting))
         tiles = progress.add_task("Tiles", visible=False)
 
@@ -46,23 +55,26 @@ def run(cfg: DictConfig) -> Path:
             progress.update(tiles, completed=done, total=total, visible=total > 1)
 
         for source, target in waiting.items():
+            progress.update(files, description=source.name)
             try:
-                picture = read_picture(source)
-                size = (upscaler.scale * picture.width, upscaler.scale * picture.height)
-                write_picture(target, size, upscaler.bands(picture, passed))
-            except (UserError, OSError) as error:
-                reason = str(error)
+                said = _enlarge(upscaler, source, target, cfg.realism, passed)
+                print(f"{source} -> {target}{said}", flush=True)
+            except (UserError, OSError, MemoryError) as error:
+                reason = str(error) or "the memory is too small"
                 failed.append(reason if str(source) in reason else f"{source}: {reason}")
             progress.advance(files)
 
     written = len(waiting) + len(found.refused) - len(failed)
     existing = len(found.targets) - len(waiting)
     skipped = f", {existing} there already (overwrite=true replaces them)" if existing else ""
-    print(f"Enlarged {written} ×{upscaler.scale} to {output}{skipped}.")
+    print(f"Enlarged {written} ×{upscaler.scale} to {cfg.output}{skipped}.")
+    _tell(found.passed_over)
+    for reason in failed:
+        screen.print(reason, soft_wrap=True, markup=False, highlight=False)
     if failed:
         total = len(found.targets) + len(found.refused)
-        raise UserError(f"{len(failed)} of {total} could not be enlarged: {' '.join(failed)}")
-    return output
+        raise UserError(f"{len(failed)} of {total} could not be enlarged.")
+    return Path(cfg.output)
 
 
 def check(cfg: DictConfig) -> None:
@@ -71,18 +83,71 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
-    from mtlsr.inference.files import plan
-
-    plan(Path(cfg.input), Path(cfg.output))
+    _plan(cfg)
     _upscaler(cfg)
 
 
-def _upscaler(cfg: DictConfig) -> Upscaler:
-    from mtlsr.inference.upscaler import Upscaler
+def _enlarge(
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    realism: bool,
+    passed: Callable[[int, int], None],
+) -> str:
+    """Enlarge one file and return what is known of it, in words."""
+    from mtlsr.inference.pictures.picture import read_picture
+    from mtlsr.inference.pictures.writing import check_picture, write_picture
+    from mtlsr.runs.files import write_json
 
-    return Upscaler.from_pretrained(
-        cfg.model, cfg.device, cfg.precision, cfg.self_ensemble, cfg.tile
+    picture = read_picture(source)
+    width, height = (upscaler.scale * side for side in picture.size)
+    check_picture(target, (width, height), picture.transparent)
+    last: list[Band] = []
+
+    def rows() -> Iterator[Levels]:
+        for band in upscaler.bands(picture.pixels, passed):
+            last[:] = [band]
+            yield band.pixels
+
+    write_picture(target, (width, height), rows(), picture.notes)
+    found = last[0].realism
+    if found is None:
+        return ""
+    if realism:
+        write_json(target.with_name(f"{target.name}.json"), {"realism": found})
+    return ": " + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+
+
+def _tell(passed_over: list[Path]) -> None:
+    """Name the files that were in the way, or some of them."""
+    if passed_over:
+        named = ", ".join(map(str, passed_over[:LISTED]))
+        more = f" and {len(passed_over) - LISTED} others" if len(passed_over) > LISTED else ""
+        print(f"No images by their names: {named}{more}.")
+
+
+def _plan(cfg: DictConfig) -> Plan:
+    from mtlsr.inference.plan import plan
+
+    return plan(Path(cfg.input), Path(cfg.output), cfg.format)
+
+
+def _upscaler(cfg: DictConfig) -> Upscaler:
+    from mtlsr.errors import UserError
+    from mtlsr.inference.upscaler import Upscaler
+    from mtlsr.networks.bundled import bundled_for
+
+    model = bundled_for(cfg.scale) if cfg.model is None else cfg.model
+    upscaler = Upscaler.from_pretrained(
+        model, cfg.device, cfg.precision, cfg.self_ensemble, cfg.tile
     )
+    if cfg.scale not in (None, upscaler.scale):
+        raise UserError(
+            f"scale is {cfg.scale}, but the model {model} enlarges by {upscaler.scale}."
+        )
+    if cfg.realism and upscaler.network.realism is None:
+        raise UserError(f"realism is true, but the model {model} has no stage 1 to say it.")
+    return upscaler
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """What tests of the floors above pure torch share."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -128,3 +129,14 @@ def command() -> Command:
         )
 
     return call
+
+
+def unprivileged() -> list[str]:
+    """A `prefix` for `command` under which permissions count, for root, too."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("root reads and writes through permissions, and nothing here can forbid it")
+    dropped = "-dac_override,-dac_read_search"
+    return [setpriv, "--inh-caps", dropped, "--bounding-set", dropped]

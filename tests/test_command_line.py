@@ -1,8 +1,6 @@
 """`python -m mtlsr.train` as people call it: what it refuses, sweeps, several processes."""
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from safetensors.torch import load_file
 
 from mtlsr.runs.command import execute, quoted
 from mtlsr.train import check, run
-from tests.conftest import QUICK
+from tests.conftest import QUICK, unprivileged
 
 
 def arguments(cache: Path, photographs: Path, *overrides: str) -> list[str]:
@@ -104,16 +102,9 @@ def test_bad_photographs_are_one_line_and_exit_code_one(call, tmp_path, kind, sa
 
 
 def test_a_folder_that_cannot_be_written_is_refused(command, tmp_path, cache, small_photographs):
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            pytest.skip("root writes through permissions, and there is no setpriv to forbid it")
-        drop = "-dac_override,-dac_read_search"
-        prefix = [setpriv, "--inh-caps", drop, "--bounding-set", drop]
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)
-    done = command("train", locked, *arguments(cache, small_photographs), prefix=prefix)
+    done = command("train", locked, *arguments(cache, small_photographs), prefix=unprivileged())
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

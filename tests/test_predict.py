@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 
 import hydra
@@ -9,9 +11,13 @@ from PIL import Image
 from mtlsr import Upscaler, predict
 from mtlsr.data.images import read_image, write_image
 from mtlsr.errors import UserError
+from mtlsr.inference.pictures.picture import read_picture
+from mtlsr.networks.folder import save_model
+from mtlsr.networks.table import build_network
 from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.schema import register
-from tests.conftest import Command
+from tests import odd_files
+from tests.conftest import Command, unprivileged
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -53,14 +59,41 @@ def test_command_enlarges_a_folder_and_names_what_it_could_not(
     )
     assert done.returncode == 1
     assert "Enlarged 3 ×2 to out [2]." in done.stdout
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert "mtlsr: 1 of 4 could not be enlarged: in (1), a=b/broken.png: " in done.stderr
+    named, counted = done.stderr.splitlines()
+    assert named.startswith("in (1), a=b/broken.png: the image is damaged or cut short")
+    assert counted == "mtlsr: 1 of 4 could not be enlarged."
     written = {"out [2]/photo(1).png", "out [2]/a,b.png", "out [2]/été/a=b.png"}
     assert files(tmp_path) == before | written
     upscaler = Upscaler.from_pretrained(tiny_model)
     np.testing.assert_array_equal(
         read_image(tmp_path / "out [2]/été/a=b.png"), upscaler(read_image(source / "été/a=b.png"))
     )
+
+
+def test_forty_odd_files(command: Command, tmp_path: Path, tiny_model: Path) -> None:
+    """Each comes out right, or is named with its reason; and none stops those behind it."""
+    odd_files.make(tmp_path / "in")
+    assert len(files(tmp_path / "in")) == 40
+    given = ["predict", tmp_path, f"model={tiny_model}", "input=in", "output=out"]
+    done = command(*given, prefix=unprivileged())
+    assert done.returncode == 1
+    *reasons, counted = done.stderr.splitlines()
+    assert len(reasons) == len(odd_files.BAD)
+    for name, (_, reason) in odd_files.BAD.items():
+        (line,) = (line for line in reasons if line.startswith(f"in/{name}: "))
+        assert reason in line
+    assert counted == f"mtlsr: {len(reasons)} of 39 could not be enlarged."
+    assert "No images by their names: in/notes.txt." in done.stdout
+    upscaler = Upscaler.from_pretrained(tiny_model)
+    expected = {str(Path(name).with_suffix(".png")) for name in odd_files.GOOD}
+    assert files(tmp_path / "out") == expected
+    axes = {"L": (), "I;16": (), "LA": (2,), "RGBA": (4,), "RGBA 16": (4,)}
+    for name, (_, (width, height), kind) in odd_files.GOOD.items():
+        written = read_picture((tmp_path / "out" / name).with_suffix(".png")).pixels
+        assert written.shape == (2 * height, 2 * width, *axes.get(kind, (3,)))
+        assert written.dtype == (np.uint16 if "16" in kind else np.uint8)
+        enlarged = upscaler(read_picture(tmp_path / "in" / name).pixels)
+        np.testing.assert_array_equal(written, enlarged)
 
 
 def test_command_enlarges_one_file_of_any_name(
@@ -70,7 +103,9 @@ def test_command_enlarges_one_file_of_any_name(
     photographs(tmp_path, f"{name}.jpg")
     done = command("predict", tmp_path, f"model={tiny_model}", f"input={name}.jpg", "output=1.10")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "Enlarged 1 ×2 to 1.10.\n"
+    told, counted = done.stdout.splitlines()
+    assert told.startswith(f"{name}.jpg -> 1.10/{name}.png: blur 0.")
+    assert counted == "Enlarged 1 ×2 to 1.10."
     assert files(tmp_path) == {f"{name}.jpg", f"1.10/{name}.png"}
 
 
@@ -81,6 +116,60 @@ def test_command_refuses_in_one_line_and_writes_nothing(
     assert done.returncode == 1
     assert done.stderr == "mtlsr: input is 'no,where.jpg', which does not exist.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_file_to_one_file_of_another_format(tmp_path: Path, tiny_model: Path) -> None:
+    photographs(tmp_path, "a.png")
+    target = tmp_path / "new/large.tif"
+    given = {"model": tiny_model, "input": tmp_path / "a.png", "output": target}
+    assert predict.run(configured(**given)) == target
+    expected = Upscaler.from_pretrained(tiny_model)(read_image(tmp_path / "a.png"))
+    np.testing.assert_array_equal(read_image(target), expected)
+
+
+def test_what_stage_1_says_is_written_if_asked(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs(tmp_path, "a.png")
+    given = {"model": tiny_model, "input": tmp_path / "a.png", "output": tmp_path / "out"}
+    predict.run(configured(**given))
+    assert files(tmp_path / "out") == {"a.png"}
+    predict.run(configured(**given, overwrite=True, realism=True))
+    said = json.loads((tmp_path / "out/a.png.json").read_text())["realism"]
+    assert list(said) == ["blur", "anisotropy", "noise", "jpeg", "resampling"]
+    shown = ", ".join(f"{name} {value:.2f}" for name, value in said.items())
+    assert capsys.readouterr().out.count(f"a.png: {shown}\n") == 2
+
+
+def test_a_network_of_one_task_has_nothing_to_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs(tmp_path, "a.png")
+    architecture = {"single_task": {"name": "srcnn"}, "scale": 2}
+    save_model(tmp_path / "model", build_network(**architecture), architecture)
+    given = {"model": tmp_path / "model", "input": tmp_path / "a.png", "output": tmp_path / "out"}
+    predict.run(configured(**given))
+    assert f"{tmp_path}/a.png -> {tmp_path}/out/a.png\n" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"realism is true, but the model .* has no stage 1"):
+        predict.check(configured(**given, realism=True))
+
+
+def test_the_bundled_model_is_the_default(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs(tmp_path, "a.png")
+    given = {"input": tmp_path / "a.png", "output": tmp_path / "out"}
+    monkeypatch.setattr("mtlsr.networks.bundled.ROOT", tmp_path / "weights")
+    with pytest.raises(UserError, match=r"No model comes with this package; none does\. model="):
+        predict.check(configured(**given))
+    shutil.copytree(tiny_model, tmp_path / "weights/x2")
+    predict.run(configured(**given, scale=2))
+    written = read_image(tmp_path / "out/a.png")
+    for model in (tiny_model, "x2"):
+        enlarged = Upscaler.from_pretrained(model)(read_image(tmp_path / "a.png"))
+        np.testing.assert_array_equal(written, enlarged)
+    with pytest.raises(UserError, match=r"that enlarges by 3 comes.*; those that do are x2\."):
+        predict.check(configured(**given, scale=3))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -131,16 +220,21 @@ def test_grey_and_transparent_files_stay_so(tmp_path: Path, tiny_model: Path) ->
     assert glass.getchannel("A").getextrema() == (50, 50)
 
 
-def test_two_files_for_one_place(tmp_path: Path, tiny_model: Path) -> None:
+def test_two_files_for_one_place(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = photographs(tmp_path / "in", "a.jpg", "a.png")
-    with pytest.raises(UserError, match=r"1 of 2 could not.*already taken by a\.jpg"):
+    with pytest.raises(UserError, match=r"1 of 2 could not be enlarged"):
         predict.run(configured(model=tiny_model, input=source, output=tmp_path / "out"))
+    assert "a.png is already taken by a.jpg." in capsys.readouterr().err.replace("\n", " ")
     assert files(tmp_path / "out") == {"a.png"}
 
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
+        ("scale", "3", "scale is 3, but the model .* enlarges by 2"),
+        ("format", "gif", "format is 'gif'; it is one of same, png, tif, webp, jpg, bmp"),
         ("model", "nowhere", "'nowhere' does not exist; a run or model folder is needed"),
         ("model", ".", "'.' holds no model"),
         ("input", "empty", "holds no image"),

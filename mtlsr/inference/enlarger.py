@@ -41,6 +41,8 @@ class Piece:
     """Likewise."""
     image: Tensor
     """Float (N, 3, rows, columns), not clamped."""
+    vector: Tensor | None
+    """Realism vector of the whole image (N, V), of networks that have one; not clamped."""
 
 
 class Enlarger:
@@ -115,7 +117,7 @@ class Enlarger:
                     image = mean_of_views(partial(self._seen, images, part, size), self.views)
                 passed(len(self.views))
                 down, across = (_times(self.network.scale, each) for each in part)
-                yield Piece(down, across, image)
+                yield Piece(down, across, image, images[0].vector)
         except RuntimeError as error:
             if "memory" not in str(error):  # the word of both CUDA's and the CPU's allocator
                 raise

@@ -73,6 +73,8 @@ class TiledImage:
         self.network = network
         self.lr = lr
         self.cut = cut
+        self.vector: Tensor | None = None
+        """Realism vector of the whole image (N, V), as soon as a part of it is enlarged."""
         self.answers: Mapping[WholeImage, Answer] = {}
         if cut is not None:
             self.answers = dict(self._whole_image(cut, passed))
@@ -81,12 +83,17 @@ class TiledImage:
         """Float (N, 3, s·rows, s·columns) of any part, of the whole image where it is not cut."""
         height, width = self.lr.shape[2:]
         if self.cut is None:
-            return self.network.enlarged(self._given(slice(height), slice(width)))
+            return self._seen(slice(height), slice(width))
         seen_rows, seen_columns = self.cut.windows(rows, columns, height, width)
         with answered(self.answers):
-            sr = self.network.enlarged(self._given(seen_rows, seen_columns))
+            sr = self._seen(seen_rows, seen_columns)
         scale = self.network.scale
         return sr[:, :, _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)]
+
+    def _seen(self, rows: slice, columns: slice) -> Tensor:
+        realism, restoration = self.network(self._given(rows, columns))
+        self.vector = None if realism is None else realism.vector
+        return restoration.sr
 
     def _given(self, rows: slice, columns: slice) -> Tensor:
         device = next(self.network.parameters()).device

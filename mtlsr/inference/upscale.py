@@ -1,5 +1,7 @@
 """One photograph through a network."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,8 +17,8 @@ def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> 
     return to_floats(to_tensor(image), torch.device(device))
 
 
-def to_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """uint8 (h, w, c) -> the same numbers as (1, c, h, w), shared where that is possible."""
+def to_tensor(image: NDArray[Any]) -> Tensor:
+    """(h, w, c) -> the same numbers as (1, c, h, w), shared where that is possible."""
     return torch.from_numpy(np.require(image, requirements=("C", "W"))).permute(2, 0, 1)[None]
 
 

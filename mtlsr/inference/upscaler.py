@@ -1,8 +1,9 @@
 """A trained model as one call: image in, larger image of the same kind out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self, TypeVar, overload
 
 import numpy as np
 import torch
@@ -10,30 +11,34 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from mtlsr.data.resize import bicubic_upscale, margin
+from mtlsr.data.decoding import DEEP_GREY, OWN_PROFILE, Levels, parts
+from mtlsr.data.resize import bicubic_upscale, margin, resize
 from mtlsr.errors import UserError
 from mtlsr.inference.device import find_device, find_precision
 from mtlsr.inference.enlarger import Enlarger, Progress
-from mtlsr.inference.upscale import to_tensor, to_uint8
+from mtlsr.inference.realism import strengths
+from mtlsr.inference.upscale import to_tensor
 from mtlsr.networks.base import Resolver
 from mtlsr.networks.folder import load_model, model_folder
 
-UInt8 = NDArray[np.uint8]
-
-DEEP = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
-"""Pillow's modes of more than eight bits a channel."""
-
-GREY = ("1", "L", "LA", "La")
-"""Pillow's modes of one channel, with or without transparency."""
-
-OWN_PROFILE = ("L", "LA", "P", "PA", "RGB", "RGBA")
-"""Pillow's modes whose colours are enlarged as they are, so that a colour profile stays true."""
+T = TypeVar("T", np.uint8, np.uint16)
 
 LUMA = (0.299, 0.587, 0.114)
 """Grey of an RGB output (BT.601, full range)."""
 
 SLACK = 0.5 / 255
 """How far a float image may leave [0, 1]: half a level of its eight bits."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of an enlarged picture, of its whole width."""
+
+    pixels: Levels
+    """(rows, s·w[, channels]), of the type and the channels that were given."""
+    realism: dict[str, float] | None
+    """What stage 1 says of the whole picture: the entries of the realism vector by name, from 0 to
+    1; None where the network has no stage 1."""
 
 
 class Upscaler:
@@ -83,11 +88,11 @@ class Upscaler:
         self_ensemble: bool = False,
         tile: int | str | None = "auto",
     ) -> Self:
-        """Load the model of a run folder or of a model folder.
+        """Load the model of a run folder or of a model folder, or one that comes with the package.
 
         Args:
-            folder: What training left, or the `model` folder in it. Nothing is downloaded, and
-                nothing in it is executed.
+            folder: What training left, the `model` folder in it, or a bundled model's name. Nothing
+                is downloaded, and nothing in it is executed.
             device: See `Upscaler`.
             precision: See `Upscaler`.
             self_ensemble: See `Upscaler`.
@@ -107,7 +112,7 @@ class Upscaler:
     @overload
     def __call__(self, image: Image.Image) -> Image.Image: ...
     @overload
-    def __call__(self, image: UInt8) -> UInt8: ...
+    def __call__(self, image: NDArray[T]) -> NDArray[T]: ...
     @overload
     def __call__(self, image: Tensor) -> Tensor: ...
     def __call__(self, image: Any) -> Any:
@@ -117,14 +122,15 @@ class Upscaler:
           luma.
         - Transparency is enlarged bicubically by itself. The colours under it are enlarged as they
           are stored, not blended with a background.
-        - Pillow images come back as L, LA, RGB or RGBA: black and white as L, palettes as RGB or
-          RGBA, all other modes by Pillow's conversion to RGB. The colour profile is kept where the
-          colours were not converted. Pixels are taken as they lie: a camera's orientation mark is
-          applied beforehand, by `PIL.ImageOps.exif_transpose`.
+        - Pillow images come back as L, LA, RGB, RGBA or I;16 (grey of sixteen bits): black and
+          white as L, palettes as RGB or RGBA, all other modes by Pillow's conversion to RGB. The
+          colour profile is kept where the colours were not converted. Pixels are taken as they lie:
+          a camera's orientation mark is applied beforehand, by `PIL.ImageOps.exif_transpose`.
 
         Args:
-            image: A Pillow image of at most eight bits a channel; a NumPy uint8 array (h, w, 3) or
-                grey (h, w); or a torch float tensor (N, 3, h, w) or grey (N, 1, h, w) in [0, 1].
+            image: A Pillow image; a NumPy array of uint8 or uint16, (h, w, 3) of RGB or grey
+                (h, w), with transparency as a last channel (h, w, 4) or (h, w, 2); or a torch float
+                tensor (N, 3, h, w) or grey (N, 1, h, w) in [0, 1].
 
         Returns:
             The same kind, `scale` times higher and wider. A tensor has the type and the device of
@@ -136,7 +142,7 @@ class Upscaler:
         if isinstance(image, Image.Image):
             return self._pillow(image)
         if isinstance(image, np.ndarray):
-            return self._array(image)
+            return _stacked(self.bands(image))
         if isinstance(image, Tensor):
             return self._tensor(image)
         raise UserError(
@@ -144,76 +150,69 @@ class Upscaler:
             "a Pillow image, a NumPy array or a torch tensor is needed."
         )
 
-    def bands(self, image: Image.Image, progress: Progress | None = None) -> Iterator[Image.Image]:
-        """Enlarge a Pillow image band by band, for pictures that are not to be in memory whole.
+    def bands(self, image: Levels, progress: Progress | None = None) -> Iterator[Band]:
+        """Enlarge a picture band by band, for those that are not to be in memory whole.
 
         Args:
-            image: See `Upscaler.__call__`.
+            image: A NumPy array; see `Upscaler.__call__`.
             progress: Called after every tile with how many have been looked at, and how many there
                 are to look at.
 
         Returns:
-            The enlarged picture from the top to the bottom in bands of its whole width, as many as
-            it has rows of tiles; stacked, they are what the call gives.
+            The enlarged picture from the top to the bottom, in as many bands as it has rows of
+            tiles; stacked, they are what the call gives.
 
         Raises:
             UserError: See `Upscaler.__call__`.
         """
-        if image.mode in DEEP:
+        channels = image.shape[2] if image.ndim == 3 else 1
+        if (
+            image.dtype not in (np.uint8, np.uint16)
+            or image.ndim not in (2, 3)
+            or (image.ndim == 3 and channels not in (2, 3, 4))
+            or 0 in image.shape
+        ):
             raise UserError(
-                f"The image's mode is {image.mode!r}: at most eight bits a channel are needed."
+                f"The image is {image.dtype} of shape {image.shape}: uint8 or uint16, "
+                "(h, w, 3) or (h, w), or with transparency (h, w, 4) or (h, w, 2), is needed."
             )
-        straight = {"La": "LA", "RGBa": "RGBA"}.get(image.mode)  # colours are stored multiplied
-        if straight:
-            image = image.convert(straight)
-        colours = np.asarray(image.convert("L" if image.mode in GREY else "RGB"))
-        alpha = None
-        if image.has_transparency_data:
-            alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-        for rows, pixels in self._rows(colours, progress):
-            band = Image.fromarray(pixels)
-            if alpha is not None:
-                band.putalpha(Image.fromarray(_upscaled_rows(alpha, rows, self.scale)))
-            if image.mode in OWN_PROFILE and "icc_profile" in image.info:
-                band.info["icc_profile"] = image.info["icc_profile"]
-            yield band
+        return self._bands(image if image.ndim == 3 else image[:, :, None], image.ndim, progress)
+
+    def _bands(self, image: Levels, axes: int, progress: Progress | None) -> Iterator[Band]:
+        """Likewise, of a picture (h, w, channels)."""
+        alpha = image[:, :, -1] if image.shape[2] in (2, 4) else None
+        colours = image if alpha is None else image[:, :, :-1]
+        most = np.iinfo(image.dtype).max
+        given = to_tensor(colours) if most == 255 else to_tensor(colours.astype(np.float32) / most)
+        width = self.scale * image.shape[1]
+        for piece in self._enlarger.pieces(given.expand(-1, 3, -1, -1), progress):
+            rows, columns = piece.rows, piece.columns
+            if columns.start == 0:
+                shape = (rows.stop - rows.start, width, image.shape[2])
+                band = np.empty(shape, image.dtype)
+                if alpha is not None:
+                    band[:, :, -1] = _upscaled_rows(alpha, rows, self.scale)
+            enlarged = piece.image.clamp(0, 1)
+            enlarged = enlarged if colours.shape[2] == 3 else _luma(enlarged)
+            levels = (enlarged[0].permute(1, 2, 0) * most + 0.5).floor().numpy(force=True)
+            band[:, columns, : colours.shape[2]] = levels
+            if columns.stop == width:
+                said = None if piece.vector is None else strengths(piece.vector[0])
+                yield Band(band if axes == 3 else band[:, :, 0], said)
 
     def _pillow(self, image: Image.Image) -> Image.Image:
-        first, *others = self.bands(image)
-        if not others:
-            return first
-        enlarged = Image.new(first.mode, (first.width, self.scale * image.height))
-        enlarged.info |= first.info
-        top = 0
-        for band in (first, *others):
-            enlarged.paste(band, (0, top))
-            top += band.height
-        return enlarged
-
-    def _array(self, image: NDArray[Any]) -> UInt8:
-        grey = image.ndim == 2
-        if image.dtype != np.uint8 or not (grey or image.shape[2:] == (3,)) or 0 in image.shape:
+        if image.mode in ("I", "F"):
             raise UserError(
-                f"The image is {image.dtype} of shape {image.shape}: "
-                "uint8 (h, w, 3) or (h, w) is needed."
+                f"The image's mode is {image.mode!r}: at most sixteen bits a channel are needed."
             )
-        bands = [pixels for _, pixels in self._rows(image, None)]
-        return np.concatenate(bands) if len(bands) > 1 else bands[0]
-
-    def _rows(self, image: UInt8, progress: Progress | None) -> Iterator[tuple[slice, UInt8]]:
-        """uint8 (h, w, 3) or grey (h, w), row of tiles by row of tiles: which rows, and those."""
-        grey = image.ndim == 2
-        width = self.scale * image.shape[1]
-        given = to_tensor(image[:, :, None] if grey else image).expand(-1, 3, -1, -1)
-        for piece in self._enlarger.pieces(given, progress):
-            if piece.columns.start == 0:
-                band = np.empty((piece.rows.stop - piece.rows.start, width, 3), np.uint8)
-                band = band[:, :, 0] if grey else band
-            enlarged = piece.image.clamp(0, 1)
-            pixels = to_uint8(_luma(enlarged) if grey else enlarged).numpy(force=True)
-            band[:, piece.columns] = pixels[:, :, 0] if grey else pixels
-            if piece.columns.stop == width:
-                yield piece.rows, band
+        if image.mode in DEEP_GREY:
+            return Image.fromarray(_stacked(self.bands(np.asarray(image).astype(np.uint16))))
+        colours, alpha = parts(image)
+        pixels = colours if alpha is None else np.dstack([colours, alpha])
+        enlarged = Image.fromarray(_stacked(self.bands(pixels)))
+        if image.mode in OWN_PROFILE and "icc_profile" in image.info:
+            enlarged.info["icc_profile"] = image.info["icc_profile"]
+        return enlarged
 
     def _tensor(self, image: Tensor) -> Tensor:
         right = image.ndim == 4 and image.shape[1] in (1, 3) and 0 not in image.shape
@@ -239,10 +238,22 @@ def _luma(image: Tensor) -> Tensor:
     return (image * weights).sum(dim=1, keepdim=True)
 
 
-def _upscaled_rows(image: UInt8, rows: slice, scale: int) -> UInt8:
+def _stacked(bands: Iterator[Band]) -> Levels:
+    first, *others = (band.pixels for band in bands)
+    return np.concatenate([first, *others]) if others else first
+
+
+def _upscaled_rows(image: Levels, rows: slice, scale: int) -> Levels:
     """The rows of the bicubically enlarged image, made of those that they are made of."""
     reach = margin(scale) // scale
     start, stop = rows.start // scale, rows.stop // scale
     first = max(0, start - reach)
-    enlarged = bicubic_upscale(image[first : stop + reach], scale)
+    part = image[first : stop + reach]
+    if part.dtype == np.uint8:
+        enlarged: Levels = bicubic_upscale(part, scale)
+    else:
+        floats = torch.from_numpy(part.astype(np.float64))[None, None]
+        size = (scale * part.shape[0], scale * part.shape[1])
+        levels = resize(floats, size)[0, 0].numpy() + 0.5
+        enlarged = levels.clip(0, 65535).astype(np.uint16)
     return enlarged[rows.start - scale * first : rows.stop - scale * first]

@@ -16,10 +16,10 @@ from torch import nn
 
 from mtlsr.errors import UserError
 from mtlsr.networks.base import Resolver
+from mtlsr.networks.bundled import CONFIG, bundled
 from mtlsr.networks.table import build_network
 
 FORMAT = 1
-CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
 
@@ -34,7 +34,8 @@ class ModelError(UserError):
 
 
 def model_folder(path: str | Path) -> Path:
-    """The model folder that is meant by a run folder, `<run>/model`, or by a model folder itself.
+    """The model folder that is meant by a run folder, `<run>/model`, by a model folder itself, or
+    by the name of a model that comes with this package. A folder that holds one comes first.
 
     Raises:
         ModelError: There is no model in either place.
@@ -43,8 +44,12 @@ def model_folder(path: str | Path) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate
+    named = bundled()
+    if str(path) in named:
+        return named[str(path)]
     if not folder.exists():
-        raise ModelError(f"{str(folder)!r} does not exist; a run or model folder is needed.")
+        names = "".join(f", {name}" for name in named)
+        raise ModelError(f"{str(folder)!r} does not exist; a run or model folder{names} is needed.")
     raise ModelError(
         f"{str(folder)!r} holds no model: neither {CONFIG} nor model/{CONFIG} is in it. "
         "A run has its model when stage 2 has ended."

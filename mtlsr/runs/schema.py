@@ -529,12 +529,18 @@ class ReportConfig:
 
 @dataclass
 class PredictConfig:
-    model: str = MISSING
-    """Run folder or model folder."""
+    model: str | None = None
+    """Run folder, model folder or name of a bundled model; null = the bundled one of `scale`."""
+    scale: int | None = None
+    """Enlargement; null = the model's."""
     input: str = MISSING
-    """Image file, or folder of images."""
+    """Image file, folder of images, or pattern."""
     output: str = MISSING
-    """Folder of the enlarged images."""
+    """Folder of the enlarged images; for one image also a file."""
+    format: str | None = None
+    """png, tif, webp, jpg, bmp, same; null = what the suffix of `output` says, else png."""
+    realism: bool = MISSING
+    """Whether what stage 1 says of an image is written beside it as JSON."""
     overwrite: bool = MISSING
     """Enlarge again what is in `output` already."""
     device: str = MISSING

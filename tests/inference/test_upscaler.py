@@ -8,10 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from mtlsr.data.degradation import DEGRADATIONS
 from mtlsr.data.pairs import EvaluationPair
-from mtlsr.data.resize import bicubic_upscale
+from mtlsr.data.resize import bicubic_upscale, resampling_matrix
 from mtlsr.errors import UserError
 from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.realism import strengths
 from mtlsr.inference.upscaler import Upscaler
 
 PROFILE = b"a colour profile"
@@ -152,7 +154,9 @@ def test_bfloat16_is_near_float32(upscaler: Upscaler, tiny_model: Path) -> None:
     [
         ("photo.jpg", "of type str: a Pillow image, a NumPy array or a torch tensor"),
         (np.zeros((4, 4, 3)), r"float64 of shape \(4, 4, 3\): uint8"),
-        (np.zeros((4, 4, 4), np.uint8), r"\(h, w, 3\) or \(h, w\) is needed"),
+        (np.zeros((4, 4, 5), np.uint8), r"\(h, w, 3\) or \(h, w\), or with transparency"),
+        (np.zeros((4, 4, 1), np.uint8), r"shape \(4, 4, 1\)"),
+        (np.zeros((4, 4, 3), np.int16), r"int16 of shape \(4, 4, 3\): uint8 or uint16"),
         (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
         (np.zeros(4, np.uint8), r"shape \(4,\)"),
         (torch.zeros(3, 4, 4), r"shape \(3, 4, 4\): floats \(N, 3, h, w\)"),
@@ -162,8 +166,8 @@ def test_bfloat16_is_near_float32(upscaler: Upscaler, tiny_model: Path) -> None:
         (torch.full((1, 3, 4, 4), 255.0), r"from 255 to 255: \[0, 1\] is needed"),
         (torch.full((1, 3, 4, 4), -0.1), r"from -0.1 to -0.1: \[0, 1\] is needed"),
         (torch.full((1, 3, 4, 4), torch.nan), "from nan to nan"),
-        (Image.new("I;16", (4, 4)), "mode is 'I;16': at most eight bits"),
-        (Image.new("F", (4, 4)), "mode is 'F': at most eight bits"),
+        (Image.new("I", (4, 4)), "mode is 'I': at most sixteen bits"),
+        (Image.new("F", (4, 4)), "mode is 'F': at most sixteen bits"),
     ],
 )
 def test_refuses_other_images(upscaler: Upscaler, image: Any, message: str) -> None:
@@ -202,30 +206,71 @@ def test_too_little_memory_is_said_in_one_sentence(
         upscaler(picture(4, 6, 3))
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
-def test_bands_stacked_are_the_picture(tiny_model: Path, mode: str) -> None:
+@pytest.mark.parametrize("channels", [(), (2,), (3,), (4,)], ids=["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("depth", [8, 16])
+def test_bands_stacked_are_the_picture(
+    tiny_model: Path, channels: tuple[int, ...], depth: int
+) -> None:
     cut = Upscaler.from_pretrained(tiny_model, "cpu", tile=90)
     whole = Upscaler.from_pretrained(tiny_model, "cpu", tile=None)
-    image = Image.fromarray(picture(151, 205, 4)).convert("RGB" if mode == "P" else mode)
-    image = image.convert(mode)
-    image.info["icc_profile"] = PROFILE
+    image = picture(151, 205, *channels)
+    if depth == 16:
+        image = image.astype(np.uint16) * 257 - image // 3
     told: list[tuple[int, int]] = []
     bands = list(cut.bands(image, lambda *counts: told.append(counts)))
-    assert [band.height for band in bands] == [180, 122]
-    assert {band.mode for band in bands} == {whole(image).mode}
+    assert [len(band.pixels) for band in bands] == [180, 122]
     assert told[-1][0] == told[-1][1] > 6
-    stacked = np.concatenate([np.asarray(band) for band in bands])
-    expected = np.asarray(whole(image))
+    stacked = np.concatenate([band.pixels for band in bands])
+    expected = whole(image)
+    assert stacked.dtype == expected.dtype == image.dtype
+    assert stacked.shape == expected.shape == (302, 410, *channels)
     difference = np.abs(stacked.astype(int) - expected)
     assert difference.max() <= 1
-    assert np.mean(difference > 0) <= 1e-5
-    if mode in {"LA", "RGBA"}:
+    if depth == 8:
+        assert np.mean(difference > 0) <= 1e-5
+    if channels in {(2,), (4,)}:
         np.testing.assert_array_equal(stacked[..., -1], expected[..., -1])
-    together = cut(image)
-    assert together.info["icc_profile"] == PROFILE
-    np.testing.assert_array_equal(np.asarray(together), stacked)
-    if mode in {"L", "RGB"}:
-        np.testing.assert_array_equal(cut(np.asarray(image)), stacked)
+    assert bands[0].realism == bands[1].realism
+
+
+def test_what_stage_1_says_is_of_the_whole_picture(tiny_model: Path) -> None:
+    cut = Upscaler.from_pretrained(tiny_model, "cpu", tile=90)
+    image = picture(151, 205, 3)
+    (whole,) = Upscaler.from_pretrained(tiny_model, "cpu", tile=None).bands(image)
+    assert whole.realism is not None
+    assert list(whole.realism) == ["blur", "anisotropy", "noise", "jpeg", "resampling"]
+    assert all(0 <= value <= 1 for value in whole.realism.values())
+    for band in cut.bands(image):
+        assert band.realism == pytest.approx(whole.realism, abs=1e-6)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    vector = cut.network(tensor)[0].vector[0].clamp(0, 1)
+    assert list(whole.realism.values()) == pytest.approx(vector.tolist(), abs=1e-6)
+
+
+def test_vectors_are_told_apart_by_their_lengths() -> None:
+    lengths = [len(degradation.names) for degradation in DEGRADATIONS.values()]
+    assert len(set(lengths)) == len(lengths)
+    assert strengths(torch.tensor([0.25, -1, 2])) == {"1": 0.25, "2": 0, "3": 1}
+
+
+def test_sixteen_bits_are_finer_than_eight(upscaler: Upscaler) -> None:
+    image = picture(6, 9, 4)
+    deep = upscaler(image.astype(np.uint16) * 257)
+    assert deep.dtype == np.uint16
+    shallow = upscaler(image)
+    assert np.abs(deep / 257 - shallow)[..., :3].max() <= 0.51
+    alpha = image[..., 3] * 257.0
+    down, across = (resampling_matrix(size, 2 * size) for size in alpha.shape)
+    expected = (down @ alpha @ across.T).clip(0, 65535)
+    assert np.abs(deep[..., 3] - expected).max() <= 0.5 + 1e-6
+    assert len(np.unique(deep)) > len(np.unique(shallow))
+    grey = image[..., 0].astype(np.uint16) * 257
+    for mode in ("I;16", "I;16B"):
+        stored = grey.astype(">u2") if mode == "I;16B" else grey
+        given = Image.frombytes(mode, (9, 6), stored.tobytes())
+        enlarged = upscaler(given)
+        assert enlarged.mode == "I;16"
+        np.testing.assert_array_equal(np.asarray(enlarged), upscaler(grey))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")

@@ -10,10 +10,12 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-COLOUR_TYPES = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}
-"""Pillow's modes, all of eight bits a channel, and their numbers in the file."""
+from mtlsr.data.decoding import Levels
+from mtlsr.inference.pictures.picture import Notes
+
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Numbers of channels, and what the file calls them: grey, with alpha, RGB, with alpha."""
 
 PAETH = 4
 """The filter of every row: each byte less its left, upper or upper left neighbour."""
@@ -22,36 +24,41 @@ ROWS = 64
 """Rows that are filtered at a time."""
 
 
-def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Image.Image]) -> None:
+def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], notes: Notes) -> None:
     """Write a picture; the bands are asked for one after the other, and not kept.
 
     Args:
         file: Where to, from its present position on.
         size: Width and height of the picture.
-        bands: The picture in bands of its whole width from the top to the bottom, of one mode: L,
-            LA, RGB or RGBA. A colour profile is taken from the first one.
+        bands: The picture in bands of its whole width from the top to the bottom, all of one type
+            and of as many channels; see `Picture`.
+        notes: Colour profile and EXIF.
     """
     file.write(b"\x89PNG\r\n\x1a\n")
     packer = zlib.compressobj()
     above: NDArray[np.uint8] | None = None
     for band in bands:
+        pixels = band.reshape(*band.shape[:2], -1)
+        stored = pixels.astype(pixels.dtype.newbyteorder(">")).view(np.uint8)
         if above is None:
-            _begin(file, size, band)
-            above = np.zeros((1, size[0], len(band.getbands())), np.uint8)
-        pixels = np.asarray(band).reshape(band.height, band.width, -1)
-        for start in range(0, band.height, ROWS):
-            rows = np.concatenate([above, pixels[start : start + ROWS]])
+            _begin(file, size, pixels, notes)
+            above = np.zeros_like(stored[:1])
+        for start in range(0, len(stored), ROWS):
+            rows = np.concatenate([above, stored[start : start + ROWS]])
             _chunk(file, b"IDAT", packer.compress(_filtered(rows)))
             above = rows[-1:]
     _chunk(file, b"IDAT", packer.flush())
     _chunk(file, b"IEND", b"")
 
 
-def _begin(file: BinaryIO, size: tuple[int, int], band: Image.Image) -> None:
-    # Eight bits, deflated, filtered row by row, not interlaced.
-    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, 8, COLOUR_TYPES[band.mode], 0, 0, 0))
-    if profile := band.info.get("icc_profile"):
-        _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+def _begin(file: BinaryIO, size: tuple[int, int], band: Levels, notes: Notes) -> None:
+    # Deflated, filtered row by row, not interlaced.
+    depth, colours = 8 * band.dtype.itemsize, COLOUR_TYPES[band.shape[2]]
+    _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, depth, colours, 0, 0, 0))
+    if notes.profile:
+        _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(notes.profile))
+    if exif := notes.exif_of(*size):
+        _chunk(file, b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
 
 
 def _filtered(rows: NDArray[np.uint8]) -> bytes:

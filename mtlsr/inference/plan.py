@@ -1,0 +1,126 @@
+"""Which images were asked for, and where each of them goes."""
+
+import glob
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtlsr.data.images import SUFFIXES as IMAGES
+from mtlsr.data.images import find_images, natural_key
+from mtlsr.errors import UserError
+from mtlsr.inference.pictures.writing import FORMATS, SUFFIXES
+
+SAME = "same"
+"""The word for the format that the original has."""
+
+
+@dataclass
+class Plan:
+    """What becomes of the images that were asked for."""
+
+    targets: dict[Path, Path] = field(default_factory=dict)
+    """Source -> file; no two sources have the same."""
+    refused: list[str] = field(default_factory=list)
+    """A sentence for each source that has no file of its own to go to."""
+    passed_over: list[Path] = field(default_factory=list)
+    """Files in the folder that no image has the suffix of."""
+
+
+def plan(source: Path, output: Path, format: str | None = None) -> Plan:
+    """Find the images of `source`, and where in `output` each goes: same folders, same stem.
+
+    Args:
+        source: An image file, a folder of images, or a pattern with *, ?, [...] and ** for any
+            number of folders. What lies in `output` is passed over.
+        output: Folder, which need not exist; for one image file also a file with the suffix of a
+            format.
+        format: A name in `FORMATS`, or `same`: the original's, PNG where that cannot be written.
+            None: what the suffix of `output` says, else PNG.
+
+    Raises:
+        UserError: `source` does not exist or holds no image, an unknown format, one that `output`
+            is not, or `output` is a file or the folder of the originals themselves.
+    """
+    if format not in (None, SAME, *FORMATS):
+        raise UserError(f"format is {format!r}; it is one of {', '.join([SAME, *FORMATS])}.")
+    if source.is_file() and not output.is_dir() and output.suffix.lower() in SUFFIXES:
+        return _one(source, output, format)
+    if output.exists() and not output.is_dir():
+        raise UserError(f"output is {str(output)!r}, which is a file; a folder is needed.")
+    originals, root, others = _found(source, output)
+    found, owners = Plan(passed_over=others), dict[Path, Path]()
+    inputs = {original.resolve() for original in originals}
+    for original in originals:
+        target = (output / original.relative_to(root)).with_suffix(_suffix(original, format))
+        owner = owners.setdefault(target, original)
+        if target.resolve() in inputs:
+            found.refused.append(f"{original}: {target} is an original, which would be lost.")
+        elif owner != original:
+            found.refused.append(f"{original}: {target} is already taken by {owner.name}.")
+        else:
+            found.targets[original] = target
+    if not found.targets:
+        raise UserError(" ".join(found.refused))
+    return found
+
+
+def _one(source: Path, target: Path, format: str | None) -> Plan:
+    """One file to one file."""
+    if format not in (None, SUFFIXES[target.suffix.lower()]):
+        raise UserError(f"output is {str(target)!r}, whose suffix is not that of format={format}.")
+    if target.resolve() == source.resolve():
+        raise UserError(f"output is {str(target)!r}, the original itself; it would be lost.")
+    return Plan({source: target})
+
+
+def _found(source: Path, output: Path) -> tuple[list[Path], Path, list[Path]]:
+    """The images, the folder that they are seen from, and what else is in that folder."""
+    if source.is_file():
+        return [source], source.parent, []
+    if source.is_dir():
+        if output.resolve() == source.resolve():
+            raise UserError(f"output is {str(output)!r}, which is input; another folder is needed.")
+        images = _without(find_images(source), output)
+        if not images:
+            raise UserError(f"input is {str(source)!r}, which holds no image beside the output.")
+        visible = (path for path in source.rglob("*") if path.is_file())
+        others = [path for path in visible if not _hidden(path, source)]
+        return images, source, sorted(set(_without(others, output)) - set(images), key=natural_key)
+    if not glob.has_magic(str(source)):
+        raise UserError(f"input is {str(source)!r}, which does not exist.")
+    root = _root(source)
+    matches = map(Path, glob.iglob(str(source), recursive=True))
+    images = [path for path in matches if path.is_file() and path.suffix.lower() in IMAGES]
+    if output.resolve() not in (root.resolve(), *root.resolve().parents):
+        images = _without(images, output)
+    images = sorted(images, key=natural_key)
+    if not images:
+        raise UserError(f"input is {str(source)!r}, which no image matches.")
+    return images, root, []
+
+
+def _root(pattern: Path) -> Path:
+    """The folder that a pattern begins to search in."""
+    fixed = Path()
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed
+
+
+def _suffix(original: Path, format: str | None) -> str:
+    own = original.suffix
+    if format == SAME:
+        return own if own.lower() in SUFFIXES else ".png"
+    suffixes = FORMATS[format or "png"].suffixes
+    return own if own.lower() in suffixes[1:] else suffixes[0]
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _without(paths: list[Path], folder: Path) -> list[Path]:
+    """The paths that do not lie in `folder`: an earlier output is no input."""
+    inside = folder.resolve()
+    return [path for path in paths if inside not in path.resolve().parents]
