@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "data": 1, "metrics": 1, "networks": 1, "objective": 1,
     "inference": 2, "stages": 2,
-    "runs": 3, "sweeps": 3,
+    "pages": 3, "runs": 3, "sweeps": 3,
 }  # fmt: skip
 """Commands, the modules at the top of the package, are floor 4; errors.py is floor 0."""
 

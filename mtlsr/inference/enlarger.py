@@ -14,6 +14,7 @@ from mtlsr.inference.ensemble import VIEWS, mean_of_views, part_of_view, viewed
 from mtlsr.inference.memory import budget, bytes_for_pixel
 from mtlsr.inference.tiling import (
     Cut,
+    Seen,
     TiledImage,
     statistics_tiles,
     stretches,
@@ -41,8 +42,8 @@ class Piece:
     """Likewise."""
     image: Tensor
     """Float (N, 3, rows, columns), not clamped."""
-    vector: Tensor | None
-    """Realism vector of the whole image (N, V), of networks that have one; not clamped."""
+    seen: Seen
+    """What is known beside it, of the image as it lies and none of its other views."""
 
 
 class Enlarger:
@@ -91,12 +92,15 @@ class Enlarger:
         assert sr is not None
         return sr
 
-    def pieces(self, lr: Tensor, progress: Progress | None = None) -> Iterator[Piece]:
+    def pieces(
+        self, lr: Tensor, progress: Progress | None = None, maps: bool = False
+    ) -> Iterator[Piece]:
         """Enlarge row of tiles by row of tiles, each from left to right.
 
         Args:
             lr: uint8 or float (N, 3, h, w); where it lies does not matter.
             progress: Called after every tile.
+            maps: Whether the maps of structure and texture are wanted.
 
         Raises:
             UserError: A tile is too large for the memory.
@@ -114,10 +118,12 @@ class Enlarger:
                 }
             for part in product(rows, columns):
                 with computing(self.device, self.precision):
-                    image = mean_of_views(partial(self._seen, images, part, size), self.views)
+                    seen = images[0].enlarged(*part, maps)
+                    others = partial(self._seen, images, part, size, seen.sr)
+                    image = mean_of_views(others, self.views)
                 passed(len(self.views))
                 down, across = (_times(self.network.scale, each) for each in part)
-                yield Piece(down, across, image, images[0].vector)
+                yield Piece(down, across, image, seen)
         except RuntimeError as error:
             if "memory" not in str(error):  # the word of both CUDA's and the CPU's allocator
                 raise
@@ -131,9 +137,10 @@ class Enlarger:
         images: Mapping[int, TiledImage],
         part: tuple[slice, slice],
         size: tuple[int, int],
+        upright: Tensor,
         view: int,
     ) -> Tensor:
-        return images[view].enlarged(*part_of_view(*part, size, view))
+        return images[view].enlarged(*part_of_view(*part, size, view)).sr if view else upright
 
     def _cut_for(self, lr: Tensor) -> Cut | None:
         """How an image is cut; None where it is not."""

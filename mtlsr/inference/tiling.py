@@ -57,6 +57,20 @@ def stretches(size: int, side: int) -> list[slice]:
     return [slice(start, min(start + side, size)) for start in range(0, size, side)]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What becomes of a part of an image."""
+
+    sr: Tensor
+    """Float (N, 3, s·rows, s·columns), not clamped."""
+    vector: Tensor | None
+    """Realism vector of the whole image (N, V), where there is a stage 1; not clamped."""
+    structure: Tensor | None
+    """Predicted structure map (N, K, s·rows, s·columns), where it is wanted and there is one."""
+    texture: Tensor | None
+    """Predicted detail (N, 3, s·rows, s·columns), likewise."""
+
+
 class TiledImage:
     """One image on its way through a network, ready to be enlarged part by part.
 
@@ -73,27 +87,28 @@ class TiledImage:
         self.network = network
         self.lr = lr
         self.cut = cut
-        self.vector: Tensor | None = None
-        """Realism vector of the whole image (N, V), as soon as a part of it is enlarged."""
         self.answers: Mapping[WholeImage, Answer] = {}
         if cut is not None:
             self.answers = dict(self._whole_image(cut, passed))
 
-    def enlarged(self, rows: slice, columns: slice) -> Tensor:
-        """Float (N, 3, s·rows, s·columns) of any part, of the whole image where it is not cut."""
+    def enlarged(self, rows: slice, columns: slice, maps: bool = False) -> Seen:
+        """What becomes of any part, of the whole image where it is not cut; with the maps or not,
+        which take more memory than the image itself."""
         height, width = self.lr.shape[2:]
-        if self.cut is None:
-            return self._seen(slice(height), slice(width))
-        seen_rows, seen_columns = self.cut.windows(rows, columns, height, width)
+        whole = slice(0, height), slice(0, width)
+        seen_rows, seen_columns = (
+            whole if self.cut is None else self.cut.windows(rows, columns, height, width)
+        )
         with answered(self.answers):
-            sr = self._seen(seen_rows, seen_columns)
+            realism, restored = self.network(self._given(seen_rows, seen_columns))
         scale = self.network.scale
-        return sr[:, :, _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)]
-
-    def _seen(self, rows: slice, columns: slice) -> Tensor:
-        realism, restoration = self.network(self._given(rows, columns))
-        self.vector = None if realism is None else realism.vector
-        return restoration.sr
+        down, across = _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)
+        structure, texture = (
+            x[:, :, down, across] if maps and x is not None else None
+            for x in (restored.structure, restored.texture)
+        )
+        vector = None if realism is None else realism.vector
+        return Seen(restored.sr[:, :, down, across], vector, structure, texture)
 
     def _given(self, rows: slice, columns: slice) -> Tensor:
         device = next(self.network.parameters()).device

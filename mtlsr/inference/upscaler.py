@@ -16,6 +16,7 @@ from mtlsr.data.resize import bicubic_upscale, margin, resize
 from mtlsr.errors import UserError
 from mtlsr.inference.device import find_device, find_precision
 from mtlsr.inference.enlarger import Enlarger, Progress
+from mtlsr.inference.maps import Float32, UInt8, edge_strength, texture_picture
 from mtlsr.inference.realism import strengths
 from mtlsr.inference.upscale import to_tensor
 from mtlsr.networks.base import Resolver
@@ -39,6 +40,10 @@ class Band:
     realism: dict[str, float] | None
     """What stage 1 says of the whole picture: the entries of the realism vector by name, from 0 to
     1; None where the network has no stage 1."""
+    structure: Float32 | None = None
+    """Strength of the edges that stage 2 predicts, (rows, s·w), where it is wanted."""
+    texture: UInt8 | None = None
+    """Picture of the detail that stage 2 predicts, (rows, s·w, 3), where it is wanted."""
 
 
 class Upscaler:
@@ -150,13 +155,16 @@ class Upscaler:
             "a Pillow image, a NumPy array or a torch tensor is needed."
         )
 
-    def bands(self, image: Levels, progress: Progress | None = None) -> Iterator[Band]:
+    def bands(
+        self, image: Levels, progress: Progress | None = None, maps: bool = False
+    ) -> Iterator[Band]:
         """Enlarge a picture band by band, for those that are not to be in memory whole.
 
         Args:
             image: A NumPy array; see `Upscaler.__call__`.
             progress: Called after every tile with how many have been looked at, and how many there
                 are to look at.
+            maps: Whether structure and texture are wanted, too, of networks that predict them.
 
         Returns:
             The enlarged picture from the top to the bottom, in as many bands as it has rows of
@@ -176,29 +184,38 @@ class Upscaler:
                 f"The image is {image.dtype} of shape {image.shape}: uint8 or uint16, "
                 "(h, w, 3) or (h, w), or with transparency (h, w, 4) or (h, w, 2), is needed."
             )
-        return self._bands(image if image.ndim == 3 else image[:, :, None], image.ndim, progress)
+        return self._bands(image, progress, maps)
 
-    def _bands(self, image: Levels, axes: int, progress: Progress | None) -> Iterator[Band]:
-        """Likewise, of a picture (h, w, channels)."""
+    def _bands(self, stored: Levels, progress: Progress | None, maps: bool) -> Iterator[Band]:
+        image = stored if stored.ndim == 3 else stored[:, :, None]
         alpha = image[:, :, -1] if image.shape[2] in (2, 4) else None
         colours = image if alpha is None else image[:, :, :-1]
         most = np.iinfo(image.dtype).max
         given = to_tensor(colours) if most == 255 else to_tensor(colours.astype(np.float32) / most)
         width = self.scale * image.shape[1]
-        for piece in self._enlarger.pieces(given.expand(-1, 3, -1, -1), progress):
-            rows, columns = piece.rows, piece.columns
+        for piece in self._enlarger.pieces(given.expand(-1, 3, -1, -1), progress, maps):
+            rows, columns, seen = piece.rows, piece.columns, piece.seen
             if columns.start == 0:
-                shape = (rows.stop - rows.start, width, image.shape[2])
-                band = np.empty(shape, image.dtype)
+                size = rows.stop - rows.start, width
+                band = Band(
+                    np.empty((*size, *stored.shape[2:]), image.dtype),
+                    None if seen.vector is None else strengths(seen.vector[0]),
+                    None if seen.structure is None else np.empty(size, np.float32),
+                    None if seen.texture is None else np.empty((*size, 3), np.uint8),
+                )
+                pixels = band.pixels.reshape(*size, -1)
                 if alpha is not None:
-                    band[:, :, -1] = _upscaled_rows(alpha, rows, self.scale)
+                    pixels[:, :, -1] = _upscaled_rows(alpha, rows, self.scale)
             enlarged = piece.image.clamp(0, 1)
             enlarged = enlarged if colours.shape[2] == 3 else _luma(enlarged)
             levels = (enlarged[0].permute(1, 2, 0) * most + 0.5).floor().numpy(force=True)
-            band[:, columns, : colours.shape[2]] = levels
+            pixels[:, columns, : colours.shape[2]] = levels
+            if band.structure is not None and seen.structure is not None:
+                band.structure[:, columns] = edge_strength(seen.structure)
+            if band.texture is not None and seen.texture is not None:
+                band.texture[:, columns] = texture_picture(seen.texture)
             if columns.stop == width:
-                said = None if piece.vector is None else strengths(piece.vector[0])
-                yield Band(band if axes == 3 else band[:, :, 0], said)
+                yield band
 
     def _pillow(self, image: Image.Image) -> Image.Image:
         if image.mode in ("I", "F"):

@@ -26,11 +26,11 @@ from mtlsr.runs.processes import job_alone, started_elsewhere
 from mtlsr.runs.schema import ConfigError, check_ranges, register
 
 PATHS = {
-    "a", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
+    "a", "ab", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
     "dataset.realism.val_root", "dataset.root", "dataset.val_root", "evaluation.root", "folder",
     "history", "hydra.sweep.dir", "init", "input", "measured", "mirror", "model", "output",
     "replay", "results", "resume", "stage1", "sweep", "sweep.baseline", "sweep.resume",
-    "sweep.stage1",
+    "sweep.stage1", "votes",
 }  # fmt: skip
 """Keys whose values may hold any character: paths, and the name of a baseline."""
 

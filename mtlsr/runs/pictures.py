@@ -12,6 +12,7 @@ from torch import Tensor
 from mtlsr.data.images import read_image, write_image
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
+from mtlsr.inference.maps import edge_strength, structure_picture, texture_picture
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import Resolver
 
@@ -49,13 +50,10 @@ def insights(
     realism, restoration = model(to_network(pair.lr, device))
     if realism is None or restoration.structure is None or restoration.texture is None:
         return {}
-    strength = restoration.structure.float().square().sum(dim=1, keepdim=True).sqrt()
-    structure = strength / strength.amax().clamp(min=1e-6)
-    texture = 0.5 + 2 * restoration.texture.float()
     height, width = restoration.sr.shape[-2:]
     return {
-        "structure": to_uint8(structure.expand(-1, 3, -1, -1)).numpy(force=True),
-        "texture": to_uint8(texture).numpy(force=True),
+        "structure": structure_picture(edge_strength(restoration.structure)),
+        "texture": texture_picture(restoration.texture),
         "realism vector": _bars(realism.vector[0], names, height, width),
     }
 

@@ -554,6 +554,28 @@ class PredictConfig:
 
 
 @dataclass
+class DemoConfig:
+    model: str | None = None
+    """Run folder or model folder, beside the bundled models."""
+    device: str = MISSING
+    """auto, cpu, cuda ..."""
+    precision: str = MISSING
+    """auto, float32 or bfloat16."""
+    pixels: int = number(1)
+    """Of an uploaded picture, at the most."""
+    megabytes: int = number(1)
+    """Of its file, at the most."""
+    port: int = number(0, 65535)
+    """On 127.0.0.1; 0 = any free one."""
+    ab: str | None = None
+    """Two folders, a comma between them, whose pictures are to be judged."""
+    votes: str = MISSING
+    """CSV file of what was said of them."""
+    seed: int = number(0, 2**32 - 1)
+    """Of their order and sides."""
+
+
+@dataclass
 class ExportConfig:
     model: str = MISSING
     """Run folder or model folder."""
@@ -701,6 +723,7 @@ SCHEMAS: dict[str, type] = {
     "compare": CompareConfig,
     "report": ReportConfig,
     "predict": PredictConfig,
+    "demo": DemoConfig,
     "export": ExportConfig,
     "prepare": PrepareConfig,
     "benchmark": BenchmarkConfig,
