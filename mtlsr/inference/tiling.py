@@ -12,6 +12,7 @@ window is smaller than `LEAST`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 
@@ -65,9 +66,9 @@ class Seen:
     """Float (N, 3, s·rows, s·columns), not clamped."""
     vector: Tensor | None
     """Realism vector of the whole image (N, V), where there is a stage 1; not clamped."""
-    structure: Tensor | None
+    structure: Tensor | None = None
     """Predicted structure map (N, K, s·rows, s·columns), where it is wanted and there is one."""
-    texture: Tensor | None
+    texture: Tensor | None = None
     """Predicted detail (N, 3, s·rows, s·columns), likewise."""
 
 
@@ -99,16 +100,19 @@ class TiledImage:
         seen_rows, seen_columns = (
             whole if self.cut is None else self.cut.windows(rows, columns, height, width)
         )
-        with answered(self.answers):
-            realism, restored = self.network(self._given(seen_rows, seen_columns))
         scale = self.network.scale
         down, across = _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)
+        window = self._given(seen_rows, seen_columns)
+        with answered(self.answers), _vectors(self.network) as vectors:
+            if not maps:
+                sr = self.network.enlarged(window)
+                return Seen(sr[:, :, down, across], vectors[0])
+            restored = self.network(window)[1]
         structure, texture = (
-            x[:, :, down, across] if maps and x is not None else None
+            None if x is None else x[:, :, down, across]
             for x in (restored.structure, restored.texture)
         )
-        vector = None if realism is None else realism.vector
-        return Seen(restored.sr[:, :, down, across], vector, structure, texture)
+        return Seen(restored.sr[:, :, down, across], vectors[0], structure, texture)
 
     def _given(self, rows: slice, columns: slice) -> Tensor:
         device = next(self.network.parameters()).device
@@ -161,6 +165,22 @@ def statistics_tiles(cut: Cut, height: int, width: int) -> list[tuple[slice, sli
     grid = CELL * cut.stride
     side = max(cut.side, round(LEAST**0.5)) // grid * grid or grid
     return list(product(stretches(height, side), stretches(width, side)))
+
+
+@contextmanager
+def _vectors(network: Resolver) -> Iterator[list[Tensor | None]]:
+    """The realism vector of the one image that is enlarged in the block; None without a stage 1."""
+    if network.realism is None:
+        yield [None]
+        return
+    found: list[Tensor | None] = []
+    handle = network.realism.register_forward_hook(
+        lambda module, given, said: found.append(said.vector)
+    )
+    try:
+        yield found
+    finally:
+        handle.remove()
 
 
 class _Asked(Exception):
