@@ -1,0 +1,158 @@
+"""The pages as a person meets them, in a browser; where there are Gradio 6 and a Chromium."""
+
+import csv
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mtlsr import Upscaler
+from mtlsr.data.images import read_image, write_image
+from tests.conftest import Command
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def has_gradio() -> bool:
+    try:
+        return int(version("gradio").split(".")[0]) >= 6
+    except PackageNotFoundError:
+        return False
+
+
+in_a_browser = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_gradio(), reason="Gradio 6 is not installed: the extra demo"),
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium"),
+]
+
+
+def marked(test: Callable[..., None]) -> Callable[..., None]:
+    for mark in in_a_browser:
+        test = mark(test)
+    return test
+
+
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[str]:
+    """Serve a page and yield its address; the process is interrupted as by Ctrl-C."""
+    repository = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join(filter(None, [str(repository), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mtlsr.demo", "port=0", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found is not None
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Any]:
+    """The page in a headless browser, which is to ask nobody else for anything."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        asked: list[str] = []
+        errors: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        try:
+            yield page
+        finally:
+            browser.close()
+        hosts = {urlsplit(url).netloc for url in asked if urlsplit(url).scheme != "data"}
+        assert hosts - {""} == {urlsplit(address).netloc}
+        assert errors == []
+
+
+@marked
+def test_upload_slide_download(tmp_path: Path, tiny_model: Path) -> None:
+    coarse = np.random.default_rng(0).integers(0, 256, (15, 20, 3), dtype=np.uint8)
+    photograph = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
+    write_image(tmp_path / "photo (1).png", photograph)
+    write_image(tmp_path / "large.png", np.zeros((200, 300, 3), np.uint8))
+    with (
+        served(tmp_path, f"model={tiny_model}", "pixels=50000") as address,
+        opened(address) as page,
+    ):
+        page.set_input_files("input[type=file]", tmp_path / "photo (1).png")
+        page.wait_for_selector("table.realism")
+        assert page.locator("table.realism tr").count() == 5
+        for label in ("Structure", "Texture"):
+            page.wait_for_selector(f"img[src*='{label.lower()}']")
+
+        handle = page.locator(".handle-wrap, .handle, [role=slider]").first
+        middle = handle.bounding_box()
+        x, y = middle["x"] + middle["width"] / 2, middle["y"] + middle["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 150, y, steps=5)
+        page.mouse.up()
+        moved = handle.bounding_box()
+        assert moved["x"] == pytest.approx(middle["x"] + 150, abs=3)
+
+        with page.expect_download() as download:
+            page.get_by_text("Download", exact=True).click()
+        assert download.value.suggested_filename == "photo (1)_x2.png"
+        download.value.save_as(tmp_path / "got.png")
+        expected = Upscaler.from_pretrained(tiny_model)(photograph)
+        np.testing.assert_array_equal(read_image(tmp_path / "got.png"), expected)
+
+        page.get_by_label("Remove this file").or_(page.get_by_label("Clear")).first.click()
+        page.set_input_files("input[type=file]", tmp_path / "large.png")
+        page.wait_for_selector("text=it has 300x200 pixels, and this page takes 50000 at the most")
+
+
+@marked
+def test_a_person_judges_without_names(tmp_path: Path) -> None:
+    for folder, level in (("a", 40), ("b", 200)):
+        (tmp_path / folder).mkdir()
+        for name in ("one", "two", "three"):
+            Image.new("RGB", (80, 60), (level, 0, 0)).save(tmp_path / folder / f"{name}.png")
+    with served(tmp_path, "ab=a,b", "votes=said.csv") as address, opened(address) as page:
+        for number, button in enumerate(("Left", "Right", "No difference"), 1):
+            page.wait_for_selector(f"text=Pair {number} of 3")
+            assert page.locator("text=/\\b(A|B)\\b/").count() == 0
+            page.get_by_role("button", name=button).click()
+        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 1/")
+    with (tmp_path / "said.csv").open(newline="") as file:
+        votes = list(csv.DictReader(file))
+    assert sorted(vote["image"] for vote in votes) == ["one", "three", "two"]
+    assert len({vote["session"] for vote in votes}) == 1
+    assert votes[0]["better"] == votes[0]["left"]
+    assert votes[1]["better"] == votes[1]["right"]
+    assert votes[2]["better"] == "same"
+
+
+def test_without_gradio_it_says_what_to_install(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    (tmp_path / "gradio.py").write_text("raise ImportError('not here')\n")
+    prefix = ["env", f"PYTHONPATH={tmp_path}:{Path(__file__).resolve().parents[1]}"]
+    done = command("demo", tmp_path, f"model={tiny_model}", prefix=prefix)
+    assert done.returncode == 1
+    assert done.stderr == "mtlsr: The page needs Gradio: pip install 'mtlsr[demo]'.\n"
