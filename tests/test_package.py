@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_installed import checkout, wheel_of
+
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "data": 1, "metrics": 1, "networks": 1, "objective": 1,
@@ -54,18 +56,7 @@ def test_each_floor_imports_from_below_only(path):
 
 
 def test_the_wheel_carries_its_configuration_and_works_elsewhere(tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-    source = tmp_path / "source"
-    kept = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split("\0")
-    for name in filter(None, kept):
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_file():
-            target.write_bytes((ROOT / name).read_bytes())
-    subprocess.run([*build, "-w", str(tmp_path), str(source)], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("mtlsr-*.whl")
+    wheel = wheel_of(checkout(tmp_path / "source"), tmp_path)
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "-q", "--target", str(site)]
     subprocess.run([*install, str(wheel)], check=True, capture_output=True)

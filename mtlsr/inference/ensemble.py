@@ -55,7 +55,7 @@ def mean_of_views(enlarged: Callable[[int], Tensor], views: Sequence[int] = VIEW
         seen = viewed_back(enlarged(view).float(), view)
         total = seen.contiguous() if total is None else total.add_(seen)
     assert total is not None
-    return total / len(views)
+    return total if len(views) == 1 else total.div_(len(views))
 
 
 def self_ensemble(enlarge: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

@@ -208,8 +208,8 @@ class Upscaler:
                     pixels[:, :, -1] = _upscaled_rows(alpha, rows, self.scale)
             enlarged = piece.image.clamp(0, 1)
             enlarged = enlarged if colours.shape[2] == 3 else _luma(enlarged)
-            levels = (enlarged[0].permute(1, 2, 0) * most + 0.5).floor().numpy(force=True)
-            pixels[:, columns, : colours.shape[2]] = levels
+            levels = enlarged.mul_(most).add_(0.5).floor_()[0].permute(1, 2, 0)
+            pixels[:, columns, : colours.shape[2]] = levels.numpy(force=True)
             if band.structure is not None and seen.structure is not None:
                 band.structure[:, columns] = edge_strength(seen.structure)
             if band.texture is not None and seen.texture is not None:
