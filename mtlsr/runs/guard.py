@@ -1,11 +1,13 @@
 """Steps that would ruin a training: found before they touch a weight, named, kept for replay."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from mtlsr.data.batch import Batch
 from mtlsr.errors import UserError
@@ -71,7 +73,8 @@ class Guard(pl.Callback):
             return
         assert isinstance(pl_module, Stage)
         loss = float(pl_module.loss)
-        said = self._complaint(loss, optimizer, scaled=trainer.precision == "16-mixed")
+        scaled = trainer.precision == "16-mixed"
+        said = self._complaint(loss, [] if scaled else pl_module.gradient_lengths(optimizer))
         bad = said is not None
         if trainer.world_size > 1:
             bad = trainer.strategy.reduce_boolean_decision(bad, all=False)
@@ -83,15 +86,13 @@ class Guard(pl.Callback):
             return
         self._act(trainer, pl_module, optimizer, said or "another process found it bad")
 
-    def _complaint(self, loss: float, optimizer: torch.optim.Optimizer, scaled: bool) -> str | None:
+    def _complaint(self, loss: float, lengths: Sequence[Tensor]) -> str | None:
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         mean, weight = self.mean
         if self.explosion and weight > 0 and abs(loss) > self.explosion * mean > 0:
             return f"the loss is {loss:.4g}, and {mean:.4g} was its mean"
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
-        present = [gradient for gradient in gradients if gradient is not None]
-        if not scaled and not math.isfinite(float(torch.nn.utils.get_total_norm(present))):
+        if not math.isfinite(sum(map(float, lengths))):
             return "the gradient is not finite"
         return None
 

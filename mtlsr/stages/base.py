@@ -88,6 +88,7 @@ class Stage(pl.LightningModule):
         self.weighted: dict[str, Tensor] = {}
         """The weighted terms of the last step, by name."""
         self._batch: Batch | None = None
+        self._lengths: list[Tensor] | None = None
 
     @property
     def progress(self) -> float:
@@ -122,6 +123,7 @@ class Stage(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # One call of self.log costs about as much as a small convolution: log seldom.
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        self._lengths = None
         logging = (self.global_step + 1) % every == 0
         valued = self.evaluate_terms(batch, everything=logging)
         if self.diagnose_every and (self.global_step + 1) % self.diagnose_every == 0:
@@ -187,6 +189,15 @@ class Stage(pl.LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def gradient_lengths(self, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+        """Length of the gradient of each of the optimiser's groups, found once a step."""
+        if self._lengths is None:
+            self._lengths = [
+                nn.utils.get_total_norm([p.grad for p in group["params"] if p.grad is not None])
+                for group in optimizer.param_groups
+            ]
+        return self._lengths
+
     def configure_gradient_clipping(
         self,
         optimizer: torch.optim.Optimizer,
@@ -195,8 +206,10 @@ class Stage(pl.LightningModule):
     ) -> None:
         # Lightning refuses every fused optimiser under autocast, though bfloat16 has no scaler. In
         # float16 its scaler has done its part by now.
-        for group in optimizer.param_groups if gradient_clip_val else ():
-            nn.utils.clip_grad_norm_(group["params"], gradient_clip_val)  # type: ignore[arg-type]
+        if gradient_clip_val:
+            lengths = self.gradient_lengths(optimizer)
+            for group, length in zip(optimizer.param_groups, lengths, strict=True):
+                nn.utils.clip_grads_with_norm_(group["params"], float(gradient_clip_val), length)
 
     def _log(self, valued: Valued, balanced: Balanced) -> None:
         values: dict[str, float | Tensor] = {f"{self.stage}/loss": valued.total.detach()}
