@@ -1,13 +1,15 @@
 """Every network of the table: its size, its work, its speed, its memory, what it sees."""
 
 import statistics
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 
 from mtlsr.inference.device import computing, find_precision, ready
 from mtlsr.networks.base import RealismNet, Resolver
@@ -59,7 +61,7 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     with computing(device, precision):
         for name, network in found.items():
             with LiveMemory() as live:
-                network(image)
+                _enlarging(network)(image)
             memory[name] = live.peak
         for _ in range(cfg.repeats):
             taken = clocked(lambda: [yardstick(features) for _ in range(10)], device)
@@ -67,7 +69,7 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
             taken = clocked(lambda: factors[0] @ factors[1], device)
             product_rates.append(PRODUCT**3 / taken)
             for name, network in found.items():
-                seconds[name].append(clocked(partial(network, image), device))
+                seconds[name].append(clocked(partial(_enlarging(network), image), device))
 
     figures: dict[str, Figure] = {}
     sizes = {name: parameters(network) for name, network in found.items()}
@@ -129,6 +131,11 @@ def _variants(cfg: DictConfig) -> dict[str, RealismNet | Resolver]:
     for name in SINGLE_TASK:
         found[name] = build_single_task({"name": name}, scale=cfg.scale)
     return found
+
+
+def _enlarging(network: RealismNet | Resolver) -> Callable[[Tensor], Any]:
+    """What a network is called by to enlarge; stage 1 alone does not."""
+    return network.enlarged if isinstance(network, Resolver) else network
 
 
 def _placed(network: RealismNet | Resolver, device: torch.device) -> RealismNet | Resolver:
