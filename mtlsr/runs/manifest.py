@@ -65,6 +65,8 @@ class Manifest:
             earlier = json.loads(self.path.read_text())
             self.values["seconds"] = earlier.get("seconds", {})
             self.values["resumed"] = [*earlier.get("resumed", []), earlier.get("status")]
+            if "stage1" in earlier:  # a run that goes on in stage 2 does not look for it again
+                self.values["stage1"] = earlier["stage1"]
         self.write()
 
     def write(self, **values: Any) -> None:
