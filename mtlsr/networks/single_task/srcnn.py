@@ -4,6 +4,8 @@ Dong, Loy, He and Tang, "Image super-resolution using deep convolutional network
 arXiv:1501.00092.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,13 +27,15 @@ class SRCNN(LumaNet):
 
     Args:
         scale: Enlargement.
+        widths: Filters of the first two convolutions; the paper's are the default.
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, widths: Sequence[int] = (64, 32)) -> None:
         super().__init__(scale)
-        self.patches = nn.Conv2d(1, 64, 9, padding=4)
-        self.mapping = nn.Conv2d(64, 32, 5, padding=2)
-        self.reconstruction = nn.Conv2d(32, 1, 5, padding=2)
+        first, second = widths
+        self.patches = nn.Conv2d(1, first, 9, padding=4)
+        self.mapping = nn.Conv2d(first, second, 5, padding=2)
+        self.reconstruction = nn.Conv2d(second, 1, 5, padding=2)
         for convolution in (self.patches, self.mapping, self.reconstruction):
             nn.init.kaiming_normal_(convolution.weight)
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]

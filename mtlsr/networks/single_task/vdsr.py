@@ -28,11 +28,12 @@ class VDSR(LumaNet):
 
     Args:
         scale: Enlargement.
+        channels: Filters of each convolution but the last; the paper's are the default.
     """
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, channels: int = 64) -> None:
         super().__init__(scale)
-        widths = [1, *[64] * 19, 1]
+        widths = [1, *[channels] * 19, 1]
         convolutions = [
             nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
             for inputs, outputs in pairwise(widths)

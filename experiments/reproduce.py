@@ -1,0 +1,106 @@
+"""Run a study again and say which of its figures agree.
+
+    python -m experiments.reproduce <study> [arguments of the study]
+
+It runs in outputs/reproduced/<study>, on a copy of experiments/, and the study's own files stay as
+they are. Give the arguments that the study's README names. What was stopped goes on. Exit code 0
+where every figure is the same to the last digit.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+EXPERIMENTS = Path(__file__).parent
+PLACE = Path("outputs") / "reproduced"
+INDIFFERENT = ("sweep", "seconds")
+"""Columns that differ between equal runs."""
+
+Row = Mapping[str, str]
+
+
+def reproduce(study: str, arguments: Sequence[str]) -> bool:
+    """Run a study again and print what agrees; whether all does.
+
+    Raises:
+        SystemExit: There is no such study, it has no figures yet, or it fails.
+    """
+    before = sorted((EXPERIMENTS / study).glob("*.csv"))
+    if not before:
+        raise SystemExit(f"experiments/{study} has no figures to compare with.")
+    place = PLACE / study
+    copy = place / "experiments"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(EXPERIMENTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (copy / study).glob("*.csv"):
+        path.unlink()
+    sources = [str(place.resolve()), str(EXPERIMENTS.parent.resolve())]
+    ended = subprocess.run(
+        [sys.executable, "-m", f"experiments.{study}.study", *arguments],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sources)},
+    )
+    if ended.returncode:
+        raise SystemExit(f"The study ended with exit code {ended.returncode}.")
+    same = True
+    for path in before:
+        said, agrees = compare(path, copy / study / path.name)
+        print(f"{study}/{path.name}: {said}")
+        same = same and agrees
+    return same
+
+
+def compare(before: Path, after: Path) -> tuple[str, bool]:
+    """What of a table agrees, in words, and whether all of it does."""
+    if not after.is_file():
+        return "was not written.", False
+    old, new = _read(before), _read(after)
+    if [_labels(row) for row in old] != [_labels(row) for row in new]:
+        return f"other rows: {len(old)} then, {len(new)} now.", False
+    pairs = [
+        (column, float(value), float(other[column]))
+        for row, other in zip(old, new, strict=True)
+        for column, value in row.items()
+        if _number(value)
+    ]
+    apart = [(abs(a - b), column) for column, a, b in pairs if a != b]
+    said = f"{len(pairs) - len(apart)} of {len(pairs)} figures are the same to the last digit"
+    if not apart:
+        return f"{said}.", True
+    worst, column = max(apart)
+    return f"{said}; the others are at most {worst:.3g} apart ({column}).", False
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k not in INDIFFERENT} for row in rows]
+
+
+def _labels(row: Row) -> dict[str, str]:
+    """What is no figure, and which columns hold one."""
+    return {key: "" if _number(value) else value for key, value in row.items()}
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Serve the command line."""
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
+        print(__doc__)
+        sys.exit(2)
+    sys.exit(0 if reproduce(sys.argv[1], sys.argv[2:]) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""A study: variants of a training, each under several seeds, and one leaderboard over all of them.
+
+    python -m experiments.<study>.study [--seeds 0 1 2] [--runs <folder>] [<overrides>]
+
+Each variant is a sweep over seeds; all of them share their stages 1. What was stopped or failed
+goes on with the same command. The leaderboard is that of `python -m mtlsr.report` over all
+sweeps. The table is written into the study's README.md, every value into table.csv and
+figures.csv, the plot into figure.png; report.html stays beside the runs. Overrides are those of
+mtlsr.train.
+"""
+
+import argparse
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from experiments.common import markdown, write_csv, write_table
+from mtlsr.metrics.table import Measure
+from mtlsr.runs.drawing import can_draw, save
+from mtlsr.runs.pairwise.words import rounded
+from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps import details, tables
+from mtlsr.sweeps.jobs import COMMAND, Job
+from mtlsr.sweeps.leaderboard import Leaderboard
+from mtlsr.sweeps.report import report
+from mtlsr.sweeps.statistics import Board
+from mtlsr.sweeps.words import duration, mean_text
+
+STAGE1 = 560
+"""Steps of stage 1 in the default schedule: what trains without one has so many steps more."""
+
+WITHOUT_STAGE1 = f"schedule.restoration.steps={3000 + STAGE1}"
+"""The default schedule's steps, all in stage 2."""
+
+Figures = Mapping[str, float]
+"""Column -> figure."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared with what."""
+
+    folder: Path
+    """Its folder: README.md and results."""
+    variants: Mapping[str, Sequence[str]]
+    """What a variant is called -> its overrides; the others are compared with the first one."""
+    measures: Sequence[str] = ("psnr_y", "ssim_y")
+    """The first one ranks."""
+    more: Callable[[Path], Figures] | None = None
+    """Further figures of a finished run's folder."""
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+        return self.folder.name
+
+
+def main(study: Study) -> None:
+    """Serve the command line of a study; exit code 1 if a job failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--runs", type=Path, default=Path("outputs") / study.name)
+    parser.add_argument("overrides", nargs="*", help="of every training")
+    asked = parser.parse_args()
+    runs = asked.runs.resolve()
+    for index, overrides in enumerate(study.variants.values()):
+        train(runs, runs / str(index), [*asked.overrides, *overrides], asked.seeds)
+    sweeps = [runs / str(index) for index in range(len(study.variants))]
+    begun = [sweep for sweep in sweeps if (sweep / COMMAND).is_file()]
+    if not begun:
+        raise SystemExit("No training has begun; see above.")
+    found = report(begun, None, study.measures, runs)
+    publish(study, found, runs)
+    sys.exit(0 if found.complete and begun == sweeps else 1)
+
+
+def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int]) -> None:
+    """One variant under every seed; goes on where there is something already."""
+    given = [*overrides, f"seed={','.join(map(str, seeds))}", "logger=csv"]
+    given += ["trainer.progress=false", f"hydra.sweep.dir={sweep}", f"sweep.stage1={runs}/stage1"]
+    if (sweep / COMMAND).is_file():
+        given.append(f"sweep.resume={sweep}")
+    command = [sys.executable, "-m", "mtlsr.train", "-m", *given]
+    print(shlex.join(command), flush=True)
+    sweep.parent.mkdir(parents=True, exist_ok=True)
+    with (sweep.parent / f"{sweep.name}.log").open("a") as said:
+        ended = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT)
+    if ended.returncode:
+        print(f"exit code {ended.returncode}: {said.name}", file=sys.stderr)
+
+
+def publish(study: Study, found: Leaderboard, runs: Path) -> None:
+    """Write what a study found out into its folder."""
+    labels = names(study, found, runs)
+    further = {str(job.folder): _further(study, job) for job in found.jobs if job.done}
+    parts = [_origin(found)]
+    for board in found.boards:
+        rows = list(_rows(found, board, labels, further))
+        title = f"**{board.dataset}**, {board.images} image{'s' * (board.images > 1)}:"
+        parts.append(f"{title}\n\n{markdown(list(rows[0]), [list(row.values()) for row in rows])}")
+    write_table(study.folder / "README.md", "\n\n".join(parts))
+    shared = tables.write(study.folder, found)
+    shared.rename(study.folder / "table.csv")
+    if any(further.values()):
+        write_csv(
+            study.folder / "figures.csv",
+            [
+                {"variant": labels[v.name], "seed": seed, **further[str(job.folder)]}
+                for v in found.variants
+                for seed, job in v.done.items()
+            ],
+        )
+    if found.boards and can_draw():
+        draw(found, max(found.boards, key=lambda each: each.images), labels, study.folder)
+
+
+def names(study: Study, found: Leaderboard, runs: Path) -> dict[str, str]:
+    """What the leaderboard calls a variant -> what the study calls it."""
+    own = list(study.variants)
+    places = {v.name: v.jobs[0].sweep.relative_to(runs).as_posix() for v in found.variants}
+    if len(set(places.values())) < len(places):
+        raise ConfigError(f"{study.name}: the overrides sweep over something but the seed.")
+    return {name: own[int(place)] for name, place in places.items()}
+
+
+def draw(found: Leaderboard, board: Board, labels: Mapping[str, str], folder: Path) -> None:
+    """figure.png: differences to the baseline in the first measure, with their intervals."""
+    from matplotlib.figure import Figure
+
+    measure = board.measures[0]
+    scores = {n: board.scores[n][measure.name] for n in labels if n in board.scores}
+    shown = {labels[n]: s.difference for n, s in scores.items() if s.difference is not None}
+    figure = Figure(figsize=(6.4, 1.2 + 0.4 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    for label, interval in reversed(shown.items()):
+        sides = [[interval.mean - interval.low], [interval.high - interval.mean]]
+        axes.errorbar([interval.mean], [label], xerr=sides, fmt="o", capsize=4, color="#0072b2")
+    axes.axvline(0, color="#888888", linestyle=":")
+    axes.set_xlabel(f"Δ {measure.title}, {measure.unit}, to “{labels[found.baseline.name]}”")
+    axes.set_title(f"{board.dataset}, {board.images} images")
+    save(figure, folder / "figure.png")
+
+
+def _rows(
+    found: Leaderboard,
+    board: Board,
+    labels: Mapping[str, str],
+    further: Mapping[str, Figures],
+) -> list[dict[str, str]]:
+    first, *others = board.measures
+    columns = dict.fromkeys(column for own in further.values() for column in own)
+    rows = []
+    for variant in found.variants:
+        row = {"variant": labels[variant.name], "seeds": str(len(variant.done))}
+        own = board.scores.get(variant.name)
+        row[_head(first)] = mean_text(first, own[first.name]) if own else ""
+        row["difference"] = row["verdict"] = ""
+        if own and (interval := own[first.name].difference) is not None:
+            mean, low, high = rounded(interval, first.digits)
+            row |= {"difference": f"{mean} ({low} to {high})", "verdict": own[first.name].verdict}
+        for measure in others:
+            row[_head(measure)] = mean_text(measure, own[measure.name]) if own else ""
+        judged = [details.terms(job).get(board.dataset, {}) for job in variant.done.values()]
+        values = [each["realism"] for each in judged if "realism" in each]
+        row["Gram distance"] = f"{statistics.fmean(values):.3g}" if values else ""
+        figures = [further[str(job.folder)] for job in variant.done.values()]
+        for column in columns:
+            own_values = [each[column] for each in figures if column in each]
+            row[column] = _spread(own_values) if own_values else ""
+        row["time"] = duration(variant.seconds)
+        rows.append(row)
+    for method, means in board.beside.items():
+        row = dict.fromkeys(rows[0], "") | {"variant": method}
+        rows.append(
+            row | {_head(each): f"{means[each.name]:.{each.digits}f}" for each in board.measures}
+        )
+    return rows
+
+
+def _further(study: Study, job: Job) -> Figures:
+    return study.more(job.folder) if study.more is not None else {}
+
+
+def _head(measure: Measure) -> str:
+    unit = f", {measure.unit}" if measure.unit else ""
+    return measure.title + unit + ("" if measure.higher_is_better else " ↓")
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{statistics.fmean(values):.4g}"
+    return f"{mean} ± {statistics.stdev(values):.2g}" if len(values) > 1 else mean
+
+
+def _origin(found: Leaderboard) -> str:
+    """When and on what."""
+    done = [job.manifest for job in found.jobs if job.done]
+    if not done:
+        return "No job is done yet."
+    hardware, day = done[0]["hardware"], max(each["started"] for each in done)[:10]
+    threads = hardware["threads"]
+    return (
+        f"{len(done)} of {len(found.jobs)} jobs, the last one begun on {day}, on {hardware['cpu']} "
+        f"({hardware['capability']}), {threads} thread{'s' * (threads > 1)}, commit "
+        f"{str(done[0]['commit'])[:10]}. Written {datetime.now(UTC):%Y-%m-%d}."
+    )

@@ -1,0 +1,182 @@
+"""Studies that are sweeps: what they compare, what they write, what of them reproduces."""
+
+import csv
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import reproduce
+from experiments.baselines.study import WIDTHS
+from experiments.study import Study, names, publish, train
+from mtlsr.networks.measure import parameters
+from mtlsr.networks.table import build_network
+from mtlsr.runs import build, life
+from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps.leaderboard import leaderboard
+from tests.conftest import QUICK
+from tests.sweeps.made import write_job, write_sweep
+
+STUDIES = ("baselines", "lambda_response", "realism", "scarcity", "stages")
+ROOT = Path(__file__).parents[1]
+
+
+def study(name: str) -> Study:
+    found: Study = import_module(f"experiments.{name}.study").STUDY
+    return found
+
+
+CASES = [(name, variant) for name in STUDIES for variant in study(name).variants]
+
+
+@pytest.mark.parametrize(("name", "variant"), CASES)
+def test_each_variant_can_be_trained_for_as_many_steps_as_the_others(
+    compose, composer, small_photographs, name, variant
+):
+    given = [each for each in QUICK if not each.startswith("schedule")]
+    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+    cfg = _composed([*given, *data, "logger=csv", *study(name).variants[variant]])
+    life.check(cfg)
+    steps = sum(cfg.schedule[stage].steps for stage in cfg.stages)
+    assert steps == (15560 if name == "scarcity" else 3560)
+
+
+def _composed(overrides):
+    import hydra
+
+    from mtlsr.runs.command import conf_folder
+    from mtlsr.runs.schema import register
+
+    register()
+    with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        return hydra.compose("train", overrides)
+
+
+def test_the_baselines_have_the_size_that_they_are_said_to_have():
+    ours = parameters(build_network(**build.architecture(_composed([]))))
+    for number, times in enumerate((1, 2)):
+        for file, override, widths in WIDTHS.values():
+            chosen = [f"backbone/single_task={file}", override.format(widths[number])]
+            cfg = _composed(["experiment=single_task", *chosen])
+            size = parameters(build_network(**build.architecture(cfg)))
+            assert size == pytest.approx(times * ours, rel=0.05), (file, times)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_each_study_says_what_it_asks_how_it_is_run_and_has_a_place_for_its_table(name):
+    page = (ROOT / "experiments" / name / "README.md").read_text(encoding="utf-8")
+    assert "**Question.**" in page and "**Answer.**" in page
+    assert f"python -m experiments.{name}.study" in page
+    assert "<!-- table -->\n" in page and "<!-- end -->" in page
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A study of two variants under two seeds, as its sweeps would have left it."""
+    folder, runs = tmp_path / "question", tmp_path / "runs"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Q\n\n<!-- table -->\n<!-- end -->\n")
+    base = np.linspace(25, 32, 6)
+    variants = {"plain": [], "more": ["loss.lambda2=1"]}
+    for index, overrides in enumerate(variants.values()):
+        sweep = write_sweep(runs / str(index), *overrides, "seed=0,1")
+        for seed in (0, 1):
+            figures = {"set": {"bicubic": base - 1, "mtlsr": base + 0.2 * index + 0.01 * seed}}
+            write_job(
+                sweep,
+                seed,
+                [*overrides, f"seed={seed}"],
+                figures,
+                config={"seed": seed, "loss": {"lambda2": 0.1}},
+                started="2026-01-02T03:04:05+00:00",
+                hardware={"cpu": "x86", "capability": "AVX2", "threads": 1},
+                commit="0123456789abc",
+            )
+    return Study(folder, variants, ("psnr_y",), lambda run: {"digits": float(len(run.name))}), runs
+
+
+def test_a_study_writes_its_table_its_values_and_its_plot(made):
+    study, runs = made
+    found = leaderboard([runs / "0", runs / "1"], None, study.measures)
+    publish(study, found, runs)
+    page = (study.folder / "README.md").read_text()
+    assert "4 of 4 jobs, the last one begun on 2026-01-02, on x86 (AVX2), 1 thread, commit " in page
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    by_name = {row[0].removeprefix("| "): row for row in rows}
+    assert by_name["plain"][1:3] == ["2", "28.51 ± 0.01"]
+    assert by_name["more"][3].startswith("+0.20 (") and by_name["more"][4] == "better"
+    assert by_name["more"][6] == "1 ± 0"
+    assert by_name["bicubic"][2] == "27.50"
+    with (study.folder / "figures.csv").open() as file:
+        assert [row["variant"] for row in csv.DictReader(file)] == ["plain"] * 2 + ["more"] * 2
+    assert (study.folder / "table.csv").is_file() and (study.folder / "figure.png").is_file()
+
+
+def test_a_study_refuses_to_sweep_over_anything_but_the_seed(made):
+    study, runs = made
+    with (runs / "1" / "1" / ".hydra" / "overrides.yaml").open("w") as file:
+        file.write("[loss.lambda2=2, seed=1]")
+    with pytest.raises(ConfigError, match="sweep over something but the seed"):
+        names(study, leaderboard([runs / "0", runs / "1"], None, ["psnr_y"]), runs)
+
+
+def table(path: Path, *rows: str) -> Path:
+    path.write_text("\n".join(["variant,seconds,value", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "same"),
+    [
+        (["a,9,1.5", "b,9,"], "1 of 1 figures are the same to the last digit.", True),
+        (
+            ["a,2,1.75", "b,2,"],
+            "0 of 1 figures are the same to the last digit; the others are",
+            False,
+        ),
+        (["a,2,1.5"], "other rows: 2 then, 1 now.", False),
+        (["a,2,1.5", "b,2,1"], "other rows: 2 then, 2 now.", False),
+    ],
+)
+def test_reproducing_says_which_figures_agree(tmp_path, rows, said, same):
+    before = table(tmp_path / "before.csv", "a,1,1.5", "b,1,")
+    told, agrees = reproduce.compare(before, table(tmp_path / "after.csv", *rows))
+    assert told.startswith(said) and agrees == same
+    assert reproduce.compare(before, tmp_path / "nowhere.csv") == ("was not written.", False)
+
+
+def test_only_a_study_with_figures_can_be_reproduced():
+    with pytest.raises(SystemExit, match="experiments/nowhere has no figures"):
+        reproduce.reproduce("nowhere", [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STUDIES)
+def test_each_study_runs(tmp_path, cache, small_photographs, monkeypatch, name):
+    """With networks as they are, for a few steps, and without touching the study's own files."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    own = study(name)
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "README.md").write_text("<!-- table -->\n<!-- end -->\n")
+    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+    few = [f"schedule.{stage}.steps=2" for stage in ("realism", "restoration")]
+    few += ["schedule.restoration.validations=1", "schedule.restoration.batch=2"]
+    variants = {variant: [*given, *few] for variant, given in own.variants.items()}
+    tiny, runs = Study(folder, variants, own.measures, own.more), tmp_path / "runs"
+    for index, overrides in enumerate(variants.values()):
+        given = [*QUICK, *data, f"cache={cache}", "dataset.fraction=1", *overrides]
+        kept = [each for each in given if not each.startswith("schedule.restoration.steps=3560")]
+        train(runs, runs / str(index), list(dict.fromkeys(_last_wins(kept))), [0])
+    found = leaderboard([runs / str(i) for i in range(len(variants))], None, own.measures)
+    assert found.complete
+    publish(tiny, found, runs)
+    page = (folder / "README.md").read_text()
+    assert all(f"| {variant} | 1 | " in page for variant in variants)
+
+
+def _last_wins(overrides):
+    """Hydra refuses no key that is given twice, but a sweep's folder is told by its overrides."""
+    found = {each.partition("=")[0]: each for each in overrides}
+    return list(found.values())
