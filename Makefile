@@ -7,12 +7,15 @@ BASE ?=
 WITH ?=
 ARGS ?=
 RUN ?=
+NAME ?=
+STUDY ?=
+SWEEP ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: audit reproduce help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
+.PHONY: audit reproduce study test-slurm help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +40,11 @@ test: $(VENV)/.tested ## Run the tests (a few minutes)
 test-all: $(VENV)/.tested ## Run all tests, the slow ones too
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
+test-slurm: $(VENV)/.tested ## Run a sweep on a SLURM of one node (Debian, as root)
+	command -v slurmctld slurmd munged sbatch > /dev/null || \
+	{ apt-get update && apt-get install --yes --no-install-recommends slurm-wlm munge; }
+	$(BIN)/python -m pytest -rs tests/slurm $(ARGS)
+
 verify-metrics: setup ## Hold bicubic on your BENCHMARKS=<folder> against the literature
 	$(if $(BENCHMARKS),,$(error BENCHMARKS is missing: BENCHMARKS=<folder that holds Set5, Set14, B100>))
 	$(BIN)/python -m mtlsr.metrics verify "$(BENCHMARKS)"
@@ -49,9 +57,13 @@ lint: $(VENV)/.tested ## Check style, format and types
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-reproduce: setup ## Run a run again from its manifest and compare: RUN=<folder>
-	$(if $(RUN),,$(error RUN is missing: RUN=<folder of a run>))
-	$(BIN)/python -m mtlsr.reproduce "$(RUN)"
+study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
+	$(if $(NAME),,$(error NAME is missing: NAME=<folder in experiments>))
+	$(BIN)/python -m experiments.$(NAME).study $(ARGS)
+
+reproduce: $(VENV)/.tested ## Run a run or a study again and compare: RUN=<folder> or STUDY=<name>
+	$(if $(RUN)$(STUDY),,$(error RUN or STUDY is missing: RUN=<folder of a run>, STUDY=<a study>))
+	$(BIN)/python -m $(if $(STUDY),experiments.reproduce $(STUDY) $(ARGS),mtlsr.reproduce "$(RUN)")
 
 sync: setup ## Send offline W&B runs, oldest first; of one sweep by SWEEP=<folder>
 	@find $(or $(SWEEP),outputs multirun) -type d -name 'offline-run-*' 2>/dev/null | \

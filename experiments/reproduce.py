@@ -81,9 +81,9 @@ def _read(path: Path) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k not in INDIFFERENT} for row in rows]
 
 
-def _labels(row: Row) -> dict[str, str]:
+def _labels(row: Row) -> dict[str, str | None]:
     """What is no figure, and which columns hold one."""
-    return {key: "" if _number(value) else value for key, value in row.items()}
+    return {key: None if _number(value) else value for key, value in row.items()}
 
 
 def _number(text: str) -> bool:

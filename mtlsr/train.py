@@ -6,18 +6,24 @@ with a UNet that restores structure and texture. Then both are measured on held-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+    from pytorch_lightning import Callback
 
 # Heavy imports stand inside the functions: --help and shell completion need none of them.
 
 
-def run(cfg: DictConfig) -> Path:
+def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
     """Train what `cfg` describes and return the run's folder.
+
+    Args:
+        cfg: The configuration.
+        watching: Further callbacks of stage 2.
 
     Raises:
         ValueError: The configuration cannot be trained.
@@ -62,7 +68,7 @@ def run(cfg: DictConfig) -> Path:
         if "restoration" in cfg.stages:
             stage2 = build.restoration_stage(cfg, model, reference)
             with manifest.timed("restoration"):
-                fit(cfg, stage2, "restoration", files, folder, loggers, progress, signals)
+                fit(cfg, stage2, "restoration", files, folder, loggers, progress, signals, watching)
             progress.close()
             with manifest.timed("evaluation"):
                 life.publish(cfg, folder, stage2, files, loggers)
@@ -85,12 +91,12 @@ def check(cfg: DictConfig) -> None:
     life.check(cfg)
 
 
-def job(cfg: DictConfig) -> Path | None:
+def job(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path | None:
     """A job of the command line: a run, unless a sweep that goes on has done it already."""
     from mtlsr.sweeps import sweeping
 
     left = sweeping.job(cfg)
-    return None if left is None else run(left)
+    return None if left is None else run(left, watching)
 
 
 def around(cfg: DictConfig, folder: Path, jobs: list[list[str]]) -> AbstractContextManager[None]:

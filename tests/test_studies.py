@@ -77,12 +77,12 @@ def made(tmp_path):
     folder, runs = tmp_path / "question", tmp_path / "runs"
     folder.mkdir()
     (folder / "README.md").write_text("# Q\n\n<!-- table -->\n<!-- end -->\n")
-    base = np.linspace(25, 32, 6)
+    base, gain = np.linspace(25, 32, 6), np.linspace(0.1, 0.3, 6)
     variants = {"plain": [], "more": ["loss.lambda2=1"]}
     for index, overrides in enumerate(variants.values()):
         sweep = write_sweep(runs / str(index), *overrides, "seed=0,1")
         for seed in (0, 1):
-            figures = {"set": {"bicubic": base - 1, "mtlsr": base + 0.2 * index + 0.01 * seed}}
+            figures = {"set": {"bicubic": base - 1, "mtlsr": base + gain * index + 0.01 * seed}}
             write_job(
                 sweep,
                 seed,

@@ -29,8 +29,8 @@ PATHS = {
     "a", "ab", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
     "dataset.realism.val_root", "dataset.root", "dataset.val_root", "evaluation.root", "folder",
     "history", "hydra.sweep.dir", "init", "input", "measured", "mirror", "model", "output",
-    "replay", "results", "resume", "stage1", "sweep", "sweep.baseline", "sweep.resume",
-    "sweep.stage1", "votes",
+    "replay", "results", "resume", "search.resume", "stage1", "sweep", "sweep.baseline",
+    "sweep.resume", "sweep.stage1", "votes",
 }  # fmt: skip
 """Keys whose values may hold any character: paths, and the name of a baseline."""
 
@@ -86,26 +86,7 @@ def execute(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
     codes: list[int] = []
-
-    def job(cfg: DictConfig) -> object:
-        _note("")
-        try:
-            with job_alone():
-                return run(cfg)
-        except Interrupted as stop:
-            print(stop, file=sys.stderr)
-            codes.append(stop.code)
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise KeyboardInterrupt from stop  # Hydra would go on with the next job
-        except (UserError, OSError) as error:
-            codes.append(_complain(error))
-            _note(str(error))
-        except Exception:
-            traceback.print_exc()
-            codes.append(FAILED)
-            _note(traceback.format_exc())
-        return None
-
+    job = guarded(run, codes)
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
         sys.argv[1:] += _home(command, sys.argv[1:])
@@ -127,6 +108,38 @@ def execute(
         codes.append(_complain(error))
     if codes:
         sys.exit(max(codes))
+
+
+def guarded(
+    run: Callable[[DictConfig], object], codes: list[int]
+) -> Callable[[DictConfig], object]:
+    """A job that says and notes what it fails by, and leaves the next one alone.
+
+    Args:
+        run: Does the work.
+        codes: Takes the exit code of a job that did not come to its end.
+    """
+
+    def job(cfg: DictConfig) -> object:
+        _note("")
+        try:
+            with job_alone():
+                return run(cfg)
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            codes.append(stop.code)
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise KeyboardInterrupt from stop  # Hydra would go on with the next job
+        except (UserError, OSError) as error:
+            codes.append(_complain(error))
+            _note(str(error))
+        except Exception:
+            traceback.print_exc()
+            codes.append(FAILED)
+            _note(traceback.format_exc())
+        return None
+
+    return job
 
 
 def quoted(argument: str, arguments: list[str]) -> str:
@@ -161,7 +174,7 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if key == "resume" and value not in ("", "null", "auto"):
+        if key in ("resume", "search.resume") and value not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
         if key == "sweep.resume" and value not in ("", "null"):
             return [f"hydra.sweep.dir={value}"]

@@ -32,6 +32,7 @@ from mtlsr.runs.files import write_json
 from mtlsr.runs.guard import POLICIES
 from mtlsr.runs.manifest import NAME, Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.pruning import PRUNED, Pruned
 from mtlsr.runs.replayable import read_step, run_of
 from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
 from mtlsr.runs.slurm import requeue
@@ -205,6 +206,9 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
         manifest.write(status="interrupted")
         if cfg.trainer.get("requeue") and stop.number != signal.SIGINT:
             requeue()
+        raise
+    except Pruned:
+        manifest.write(status=PRUNED)
         raise
     except BaseException as error:
         manifest.fail(f"{type(error).__name__}: {error}")

@@ -453,6 +453,37 @@ class TrainConfig:
 
 
 @dataclass
+class SearchSettings:
+    """How values are chosen, and how often."""
+
+    resume: str | None = None
+    """Folder of a search that was stopped, or that goes on with more trials."""
+    trials: int = number(1)
+    """In all, those of earlier calls counted."""
+    objectives: list[str] = MISSING
+    """psnr_y, gram or both, on the validation photographs."""
+    random: int = number(0)
+    """Trials before TPE chooses."""
+    seed: int = number(0, 2**32 - 1)
+    """Of the trials' values."""
+    parallel: int = number(1)
+    """Trials at a time, where the launcher can."""
+    pruning: bool = MISSING
+    """Whether a trial below the median of the others' validations is ended; for psnr_y alone."""
+    whole: int = number(1)
+    """Trials that end whole before any is pruned."""
+    space: dict[str, Any] = MISSING
+    """Key -> low and high, with log or step, or choices."""
+
+
+@dataclass
+class SearchConfig(TrainConfig):
+    """A training, and which of its values are searched for."""
+
+    search: SearchSettings = MISSING
+
+
+@dataclass
 class EvaluateConfig:
     model: Any = MISSING
     """Run folder, model folder, a kernel, images:<folder>, onnx:<file>, spandrel:<file>; a list of
@@ -719,6 +750,7 @@ class BenchmarkConfig(TrainConfig):
 
 SCHEMAS: dict[str, type] = {
     "train": TrainConfig,
+    "search": SearchConfig,
     "evaluate": EvaluateConfig,
     "compare": CompareConfig,
     "report": ReportConfig,

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.runs import build
 from mtlsr.runs.files import replacing, sync
+from mtlsr.runs.pruning import Pruned
 
 
 class MetricsCsv(Logger):
@@ -149,6 +150,9 @@ def tracked(
             logger.log_hyperparams(config)
         yield loggers
         failed = False
+    except Pruned:
+        failed = False
+        raise
     finally:
         if any(isinstance(logger, WandbLogger) for logger in loggers):
             import wandb

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 
 from mtlsr.runs.command import ERROR
 from mtlsr.runs.manifest import NAME as MANIFEST
+from mtlsr.runs.pruning import PRUNED
 from mtlsr.runs.recorded import RESULTS, Recorded, read
 from mtlsr.runs.schema import ConfigError
 
@@ -24,6 +25,7 @@ ENDINGS = {
     "done": "done",
     "failed": "failed",
     "interrupted": "interrupted",
+    PRUNED: "pruned",
     "running": "unfinished",  # still at work, or killed
 }
 """What a manifest's status means for the sweep."""
@@ -54,7 +56,7 @@ class Job:
 
     @property
     def status(self) -> str:
-        """done, failed, interrupted, unfinished or not started."""
+        """done, pruned, failed, interrupted, unfinished or not started."""
         ending = ENDINGS.get(self.manifest.get("status", ""))
         if self.error is not None and ending != "done":
             return "failed"

@@ -26,8 +26,8 @@ class Leaderboard:
 
     @property
     def complete(self) -> bool:
-        """Whether every job came to its end."""
-        return all(job.done for job in self.jobs)
+        """Whether no job is left to be run."""
+        return all(job.status in ("done", "pruned") for job in self.jobs)
 
 
 def leaderboard(

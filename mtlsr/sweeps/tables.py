@@ -60,7 +60,8 @@ def _table(found: Leaderboard, board: Board) -> Table:
     table.add_column("to baseline", min_width=15)
     for head in (*map(_head, others), "time"):
         table.add_column(head, justify="right", no_wrap=True)
-    if not found.complete:
+    whole = all(job.done for job in found.jobs)
+    if not whole:
         table.add_column("status")
     by_name = {variant.name: variant for variant in found.variants}
     unmeasured = [name for name in by_name if name not in board.scores]
@@ -71,7 +72,7 @@ def _table(found: Leaderboard, board: Board) -> Table:
         cells.append(str(len(variant.done)))
         cells += _cells(first, own[first.name], is_baseline) if own else [""] * 3
         cells += [f"{own[each.name].mean:.{each.digits}f}" if own else "" for each in others]
-        cells += [duration(variant.seconds), *([] if found.complete else [variant.status])]
+        cells += [duration(variant.seconds), *([] if whole else [variant.status])]
         style = "bold" if is_baseline else None if own else "dim"
         table.add_row(*map(escape, cells), style=style)
     for method, means in board.beside.items():

@@ -22,7 +22,7 @@ def answers(board: Board) -> list[str]:
 def remarks(found: Leaderboard) -> list[str]:
     """Which jobs are not in the figures and why, and what else a reader has to know."""
     said = [f"Job {job.name} failed: {job.failure}" for job in found.failed]
-    for status in ("interrupted", "unfinished", "not started"):
+    for status in ("pruned", "interrupted", "unfinished", "not started"):
         names = [job.name for job in found.jobs if job.status == status]
         if names:
             said.append(f"{status.capitalize()}: job{'s' * (len(names) > 1)} {', '.join(names)}.")

@@ -13,7 +13,7 @@ from mtlsr.sweeps import details
 from mtlsr.sweeps.jobs import collect
 from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.page import page
-from mtlsr.sweeps.page.figures import _front
+from mtlsr.sweeps.page.figures import _front, responses
 from tests.sweeps.made import write_job, write_sweep
 
 RNG = np.random.default_rng(0)
@@ -105,6 +105,16 @@ def test_what_was_logged_is_read_back(report):
     long = list(map(float, range(1000)))
     steps, values = details.thinned((long, long))
     assert len(steps) <= details.POINTS and steps[-1] == values[-1] == 999
+
+
+def test_a_response_is_drawn_where_one_value_alone_changes(report, tmp_path):
+    swept = leaderboard([report.parent], None, ["psnr_y"])
+    assert responses(swept, swept.boards[0], "loss.lambda2") is not None
+    for number in range(3):  # a search: two values change at once
+        given = [f"a={number}", f"b={2 * number}"]
+        write_job(tmp_path / "s", number, given, {"set": {"mtlsr": BASE + number}})
+    searched = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert responses(searched, searched.boards[0], "a") is None
 
 
 def test_the_front_is_what_no_other_beats():

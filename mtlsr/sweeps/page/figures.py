@@ -61,10 +61,11 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
     """How the first measure answers to a swept number; a curve for each choice of the others.
 
     Points are differences to the baseline with 95 % intervals, the baseline itself is zero. None
-    where the key has no two numbers.
+    where no curve has two numbers, as in a search, where everything changes at once.
     """
-    measure, curves = board.measures[0], _curves(found.variants, board, key)
-    if len({x for points in curves.values() for x, _ in points}) < 2:
+    measure, every_curve = board.measures[0], _curves(found.variants, board, key)
+    curves = {others: own for others, own in every_curve.items() if len({x for x, _ in own}) > 1}
+    if not curves:
         return None
     figure = _figure(height=380)
     for index, (others, points) in enumerate(curves.items()):

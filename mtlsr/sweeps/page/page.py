@@ -18,7 +18,7 @@ from mtlsr.runs.fit import MONITORED
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.sweeps import details
 from mtlsr.sweeps.leaderboard import Leaderboard
-from mtlsr.sweeps.page import figures
+from mtlsr.sweeps.page import figures, search
 from mtlsr.sweeps.page.crops import photographs
 from mtlsr.sweeps.statistics import Board, Score
 from mtlsr.sweeps.words import CAPTION, answers, duration, mean_text, remarks, short
@@ -108,11 +108,12 @@ def _content(found: Leaderboard) -> dict[str, Any]:
     curves = {str(job.folder): details.logged(job) for job in found.jobs}
     crops = photographs(found.variants, labels)
     states = [job.status for job in found.jobs]
+    sweeps = list(dict.fromkeys(job.sweep for job in found.jobs))
     started = min(
         (job.manifest["started"] for job in found.jobs if "started" in job.manifest), default=""
     )
     return {
-        "title": ", ".join(dict.fromkeys(job.sweep.name for job in found.jobs)),
+        "title": ", ".join(sweep.name for sweep in sweeps),
         "counts": {state: states.count(state) for state in dict.fromkeys(states)},
         "started": started[:16].replace("T", " "),
         "commits": sorted(
@@ -133,6 +134,7 @@ def _content(found: Leaderboard) -> dict[str, Any]:
         "remarks": [line for line in remarks(found) if " failed: " not in line],
         "training": list(_training(found, curves, labels)),
         "terms": list(_terms(found, curves, labels)),
+        "search": [_figure(*each) for each in search.drawn(sweeps)],
         "photographs": crops,
         "photographs_json": _json([asdict(photograph) for photograph in crops]),
     }

@@ -1,0 +1,1 @@
+"""A search: trainings whose values Optuna chooses from what the earlier ones found out."""

@@ -1,0 +1,134 @@
+"""The life of a search: trials one after the other, or several at a time, as jobs of a sweep."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hydra._internal.callbacks import Callbacks
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
+from optuna.trial import FrozenTrial, TrialState
+
+from mtlsr.errors import UserError
+from mtlsr.runs.announcing import announce
+from mtlsr.runs.command import guarded
+from mtlsr.runs.pruning import Pruned, Pruning
+from mtlsr.runs.schema import ConfigError, check_ranges
+from mtlsr.sweeps.report import report
+from mtlsr.sweeps.search import trials
+from mtlsr.sweeps.search.space import ends, overrides, space, usual
+from mtlsr.sweeps.search.words import best
+
+Train = Callable[[DictConfig, Sequence[Pruning]], object]
+"""Trains a job, watched by callbacks."""
+
+OWN = ("search.", "search/")
+"""Overrides that a search understands and a training does not."""
+
+FREE = ("search.trials=", "search.resume=", "search.parallel=")
+"""Overrides that may change when a search goes on."""
+
+
+def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
+    """Refuse a search one of whose trials could not begin.
+
+    Args:
+        cfg: The configuration of a search.
+        trainable: Raises an error for a training that cannot be.
+
+    Raises:
+        ConfigError: What is wrong, the value, and what is allowed.
+    """
+    names = list(cfg.search.objectives)
+    if not names or set(names) - set(trials.OBJECTIVES) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"search.objectives is {names}; it holds one or more of {', '.join(trials.OBJECTIVES)}."
+        )
+    for key, value, allowed in (
+        ("trainer.devices", cfg.trainer.devices, 1),
+        ("trainer.num_nodes", cfg.trainer.num_nodes, 1),
+        ("resume", cfg.resume, None),
+        ("sweep.resume", cfg.sweep.resume, None),
+    ):
+        if value != allowed:
+            raise ConfigError(f"{key} is {value}; in a search it must be {allowed}.")
+    if "restoration" not in cfg.stages or not cfg.schedule.restoration.validations:
+        raise ConfigError(
+            "A search needs stage 2 and its validations: stages must hold restoration, and "
+            "schedule.restoration.validations must be at least 1."
+        )
+    for values in ends(space(cfg.search.space)):
+        one = cfg.copy()
+        for key, value in values.items():
+            if OmegaConf.select(one, key) is None:
+                raise ConfigError(f"search.space has {key}, which a training does not.")
+            OmegaConf.update(one, key, value)
+        check_ranges(one)
+        trainable(one)
+
+
+def search(cfg: DictConfig, folder: Path, train: Train) -> None:
+    """Run trials until there are as many as were asked for; report, however it ends.
+
+    Args:
+        cfg: The configuration of a search.
+        folder: Its folder.
+        train: See `Train`.
+
+    Raises:
+        UserError: It is another search's folder; or a trial failed.
+    """
+    own, found = cfg.search, space(cfg.search.space)
+    given: list[str] = [str(each) for each in HydraConfig.get().overrides.task]
+    command = [each for each in given if not each.startswith(FREE)]
+    study = trials.opened(own, folder, command, usual(found, cfg))
+    trained = [each for each in given if not each.lstrip("+~").startswith(OWN)]
+    launcher = _launcher(own, folder, trained, train)
+
+    def run(asked: Sequence[FrozenTrial]) -> None:
+        """Trials of consecutive numbers; and tell what became of them."""
+        if not all(trials.over(folder / str(trial.number)) for trial in asked):
+            jobs = [[*trained, *overrides(trial.params)] for trial in asked]
+            launcher.launch(jobs, asked[0].number)
+        for trial in asked:
+            trials.tell(study, trial.number, folder / str(trial.number), own.objectives)
+
+    try:
+        for trial in trials.unfinished(study):
+            run([trial])
+        while (left := own.trials - len(trials.ended(study))) > 0:
+            count = min(left, own.parallel)
+            run([trials.ask(study, found, own) for _ in range(count)])
+    finally:
+        if (folder / "0").is_dir():
+            report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder)
+            for line in best(study, trained):
+                announce(line)
+    failed = study.get_trials(states=[TrialState.FAIL])
+    if failed:
+        raise UserError(f"{len(failed)} of {len(trials.ended(study))} trials failed.")
+
+
+def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train) -> Launcher:
+    """Hydra's launcher of jobs in a search's folder, each of which `train` trains."""
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None  # a search is itself a job of Hydra's
+    ours = [each for each in HydraConfig.get().overrides.hydra if "launcher" in each]
+    place = [f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"]
+    composed = hydra.compose_config("train", [*given, *ours, *place], run_mode=RunMode.MULTIRUN)
+
+    def work(job: DictConfig) -> object:
+        try:
+            return train(job, trials.watching(own, folder, HydraConfig.get().job.num))
+        except Pruned as end:
+            announce(str(end))
+            return None
+
+    return Plugins.instance().instantiate_launcher(
+        config=composed,
+        hydra_context=HydraContext(hydra.config_loader, Callbacks()),
+        task_function=guarded(work, []),
+    )
