@@ -3,19 +3,25 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from mtlsr.runs.command import Interrupted, execute
+from mtlsr.stages.restoration import RestorationStage
 from mtlsr.train import around, check, job
 from tests.conftest import QUICK
+from tests.runs.test_guard import broken
 
 LOGGED = "trainer.log_every=1"
 
@@ -65,6 +71,35 @@ def test_a_failed_job_is_named_the_others_go_on_and_the_exit_code_is_one(train, 
     assert "Traceback" in error
     assert (tmp_path / "sweep" / "0" / "error.txt").read_text().endswith("out of memory\n")
     assert (tmp_path / "sweep" / "1" / "results.json").is_file()
+
+
+def test_data_nan_and_memory_fail_three_jobs_and_the_fourth_ends(train, tmp_path):
+    original = RestorationStage.evaluate_terms
+
+    def too_large(self, batch, everything=True):
+        if len(batch) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return original(self, batch, everything)
+
+    def work(cfg):
+        if cfg.loss.lambda2 == 0.1:
+            cfg.dataset.root = str(tmp_path / "gone")
+        with ExitStack() as stack:
+            if cfg.loss.lambda2 == 0.2:
+                stack.enter_context(broken("value", 2))
+            if cfg.loss.lambda2 == 0.3:
+                stack.enter_context(patch.object(RestorationStage, "evaluate_terms", too_large))
+            return job(cfg)
+
+    code, said, _ = train("loss.lambda2=0.1,0.2,0.3,0.4", work=work)
+    assert code == 1
+    reasons = dict(re.findall(r"Job (\d) failed: (.*)", said))
+    assert list(reasons) == ["0", "1", "2"]
+    assert "gone" in reasons["0"]
+    assert "the loss is nan" in reasons["1"]
+    assert reasons["2"].startswith("schedule.restoration.batch is 2, and memory is too small")
+    assert "loss.lambda2=0.4 alone has figures" in said
+    assert (tmp_path / "sweep" / "3" / "results.json").is_file()
 
 
 def test_a_value_that_cannot_be_composed_refuses_the_sweep_before_its_first_job(train, tmp_path):
