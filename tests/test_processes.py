@@ -1,6 +1,5 @@
 """Several processes by the real command: samples, losses, sweeps, and the death of one of them."""
 
-import csv
 import json
 import os
 import random
@@ -11,12 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file
 
-from mtlsr.train import run
+from mtlsr.runs.schema import STAGES
 from tests.conftest import QUICK
-from tests.same_runs import assert_same
+from tests.same_runs import assert_same, logged
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = [
@@ -41,10 +39,12 @@ def start(given):
     """Start the command in a session of its own; nothing of it is left after the test."""
     running: list[subprocess.Popen] = []
 
-    def call(folder: Path, *arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen:
+    def call(
+        folder: Path, *arguments: str, launcher: tuple[str, ...] = (), module: str = "mtlsr.train"
+    ) -> subprocess.Popen:
         flags = [each for each in arguments if each.startswith("-")]
         own = [each for each in arguments if not each.startswith("-")]
-        command = [sys.executable, *launcher, "-m", "mtlsr.train", *flags, *given, *own]
+        command = [sys.executable, *launcher, "-m", module, *flags, *given, *own]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
             command, cwd=folder, env=environment, start_new_session=True, text=True,
@@ -163,29 +163,40 @@ def test_every_job_of_a_sweep_trains_with_two_processes(start, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="in float32 the order of sums grows to 4.4e-5 by step 10, not 1e-5")
-def test_two_processes_have_the_losses_of_one_with_twice_the_batch(start, tmp_path, compose):
+@pytest.mark.parametrize(
+    ("module", "given", "losses", "weights"),
+    [
+        ("tests.in_double", [], 1e-13, 1e-11),
+        # At the default rate AdamW makes whole steps of gradients that are rounding errors: by step
+        # 10 losses are 4e-5 apart, and so they are where one process adds up two halves of a batch.
+        ("mtlsr.train", [f"schedule.{stage}.lr=1e-4" for stage in STAGES], 1e-5, 1e-4),
+    ],
+    ids=["float64", "float32"],
+)
+def test_two_processes_do_what_one_does_with_twice_the_batch(
+    start, tmp_path, module, given, losses, weights
+):
     plan = [
         "trainer.precision=32-true", "trainer.log_every=1", "schedule.realism.steps=50",
-        "schedule.restoration.steps=50", "schedule.restoration.validations=1",
+        "schedule.restoration.steps=50", "schedule.restoration.validations=1", *given,
     ]  # fmt: skip
-    two = ["trainer=ddp_cpu", "schedule.realism.batch=8", "schedule.restoration.batch=8"]
-    process = start(tmp_path, *two, *plan, "hydra.run.dir=two")
-    said = process.communicate()[1]
-    assert process.returncode == 0, said[-3000:]
-    one = ["schedule.realism.batch=16", "schedule.restoration.batch=16"]
-    alone = run(compose("train", *one, *plan, folder="one"))
-    for stage in ("realism", "restoration"):
-        losses = []
-        for folder in (alone, tmp_path / "two"):
-            with (folder / "metrics.csv").open(newline="") as file:
-                found = [row[f"{stage}/loss"] for row in csv.DictReader(file)]
-            losses.append(torch.tensor([float(value) for value in found if value]))
-        assert len(losses[0]) == 50
-        torch.testing.assert_close(losses[0], losses[1], atol=1e-5, rtol=0)
-    a, b = (load_file(f / "model" / "model.safetensors") for f in (alone, tmp_path / "two"))
+    for trainer, batch in (("cpu", 16), ("ddp_cpu", 8)):
+        batches = [f"schedule.{stage}.batch={batch}" for stage in STAGES]
+        own = [f"trainer={trainer}", f"hydra.run.dir={trainer}", *batches]
+        process = start(tmp_path, *own, *plan, module=module)
+        said = process.communicate()[1]
+        assert process.returncode == 0, said[-3000:]
+    one, two = tmp_path / "cpu", tmp_path / "ddp_cpu"
+    for stage in STAGES:
+        of_one, of_two = (
+            [float(row[f"{stage}/loss"]) for row in logged(folder) if row[f"{stage}/loss"]]
+            for folder in (one, two)
+        )
+        assert len(of_one) == 50
+        assert of_two == pytest.approx(of_one, abs=losses, rel=0)
+    a, b = (load_file(folder / "model" / "model.safetensors") for folder in (one, two))
     for name, value in a.items():
-        assert (b[name] - value).norm() <= 1e-4 * value.norm(), name
+        assert (b[name] - value).norm() <= weights * value.norm(), name
 
 
 @pytest.mark.slow
