@@ -55,7 +55,7 @@ lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/mypy mtlsr
 
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
-	$(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
 	$(if $(NAME),,$(error NAME is missing: NAME=<folder in experiments>))
