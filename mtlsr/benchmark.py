@@ -38,7 +38,7 @@ def run(cfg: DictConfig) -> Path:
 
     from rich.console import Console
 
-    from mtlsr.runs import drawing, life
+    from mtlsr.runs import drawing, starting
     from mtlsr.runs.timing import ON_DEMAND, PARTS, plot, record, tables
 
     folder = Path(cfg.folder)
@@ -47,7 +47,7 @@ def run(cfg: DictConfig) -> Path:
         both = (record.read(cfg[key], key) for key in ("base", "measured"))
         console.print(record.comparison(*both))
         return folder
-    cfg = life.settled(cfg)
+    cfg = starting.settled(cfg)
     folder.mkdir(parents=True, exist_ok=True)
     names = [name for name in PARTS if name not in ON_DEMAND] if cfg.part == "all" else [cfg.part]
     figures = {name: PARTS[name](cfg, folder) for name in names}
@@ -63,7 +63,7 @@ def run(cfg: DictConfig) -> Path:
 
 def check(cfg: DictConfig) -> None:
     """Refuse what cannot be measured, before anything is written."""
-    from mtlsr.runs import life
+    from mtlsr.runs import checking
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.schema import ConfigError
     from mtlsr.runs.timing import PARTS, record
@@ -82,7 +82,7 @@ def check(cfg: DictConfig) -> None:
             raise ConfigError("measured is given, so base must be, too: what it is compared with.")
         return
     quiet()
-    life.check(cfg)
+    checking.check(cfg)
     check_choices(cfg)
     if cfg.part == "memory":
         check_possible(cfg)

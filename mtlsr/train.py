@@ -29,23 +29,23 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
         ValueError: The configuration cannot be trained.
         Interrupted: The run was stopped; its folder holds all that is needed to go on.
     """
-    from mtlsr.runs import build, life, photographs
-    from mtlsr.runs.fit import fit
+    from mtlsr.runs import build, life, photographs, publishing, starting
     from mtlsr.runs.interruption import listening
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.replay import replay
     from mtlsr.runs.resuming import find_start
     from mtlsr.runs.tracking import tracked
+    from mtlsr.runs.training import Training
     from mtlsr.sweeps.sharing import shared_stage1
 
     quiet()
     if cfg.replay is not None:
         return replay(Path(cfg.replay))
-    cfg = life.settled(cfg)
+    cfg = starting.settled(cfg)
     folder = Path(cfg.folder)
     files = photographs.dataset(cfg)
     model = build.networks(cfg)
-    reference = life.start_weights(cfg, model)
+    reference = starting.start_weights(cfg, model)
 
     start = find_start(cfg, folder)
     advice = f"Go on with: python -m mtlsr.train resume={folder}"
@@ -55,6 +55,7 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
         tracked(cfg, folder, life.plain(cfg), start.rows) as loggers,
     ):
         progress = life.progress(cfg)
+        training = Training(cfg, files, folder, loggers, progress, signals)
 
         if "realism" in cfg.stages and start.stage != "restoration":
             stage1 = build.realism_stage(cfg, model)
@@ -62,19 +63,19 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
                 shared_stage1(cfg, folder, manifest, loggers),
                 manifest.timed("realism"),
             ):
-                fit(cfg, stage1, "realism", files, folder, loggers, progress, signals)
+                training.fit(stage1)
             reference = stage1.network.first_block  # from here on a frozen copy judges, anchors
 
         if "restoration" in cfg.stages:
             stage2 = build.restoration_stage(cfg, model, reference)
             with manifest.timed("restoration"):
-                fit(cfg, stage2, "restoration", files, folder, loggers, progress, signals, watching)
+                training.fit(stage2, watching)
             progress.close()
             with manifest.timed("evaluation"):
-                life.publish(cfg, folder, stage2, files, loggers)
+                publishing.publish(cfg, folder, stage2, files, loggers)
 
         progress.close()
-        life.advise(cfg, folder)
+        publishing.advise(cfg, folder)
     return folder
 
 
@@ -84,11 +85,11 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
-    from mtlsr.runs import life
+    from mtlsr.runs import checking
     from mtlsr.runs.quiet import quiet
 
     quiet()
-    life.check(cfg)
+    checking.check(cfg)
 
 
 def job(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path | None:

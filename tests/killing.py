@@ -41,7 +41,7 @@ def train(folder: Path, cache: Path, photographs: Path, resume: bool, marks: Pat
 
 
 def _mark_phases(marks: Path) -> None:
-    from mtlsr.runs import checkpoints, life, saving
+    from mtlsr.runs import checkpoints, publishing, saving
     from mtlsr.stages.base import Stage
 
     def marked(owner: object, name: str, phase: str) -> None:
@@ -61,7 +61,7 @@ def _mark_phases(marks: Path) -> None:
     marked(Stage, "training_step", "step")
     marked(saving.Checkpoints, "save", "checkpoint")
     marked(checkpoints.WholeFiles, "load_checkpoint", "loading")
-    marked(life, "publish", "evaluation")
+    marked(publishing, "publish", "evaluation")
     for name in ("RealismStage", "RestorationStage"):
         module = __import__("mtlsr.runs.build", fromlist=[name])
         marked(getattr(module, name), "validation_step", "validation")
@@ -76,7 +76,7 @@ def kill_and_resume(
         How many deaths came in which phase of which stage.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.conftest", "mtlsr.runs.life", "mtlsr.train"])
+    context.set_forkserver_preload(["tests.conftest", "mtlsr.runs.publishing", "mtlsr.train"])
 
     def start(folder: Path, resume: bool) -> multiprocessing.Process:
         marks = folder.with_suffix(".marks")

@@ -101,6 +101,21 @@ def test_bad_photographs_are_one_line_and_exit_code_one(call, tmp_path, kind, sa
     assert not (tmp_path / "outputs").exists()
 
 
+def test_a_run_in_a_folder_that_cannot_be_written_does_not_go_on(command, call, tmp_path):
+    assert call("hydra.run.dir=run", "stages=[realism]")[0] == 0
+    files = [tmp_path / "run", *(tmp_path / "run").rglob("*")]
+    before = {path: path.stat().st_mtime_ns for path in files}
+    for path in files:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = command("train", tmp_path, f"resume={tmp_path / 'run'}", prefix=unprivileged())
+    assert done.returncode == 1
+    assert "cannot be written (Permission denied); the run goes on in it" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == {
+        path: before[path] for path in files[1:]
+    }
+
+
 def test_a_folder_that_cannot_be_written_is_refused(command, tmp_path, cache, small_photographs):
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o555)

@@ -12,7 +12,7 @@ from experiments.baselines.study import WIDTHS
 from experiments.study import Study, names, publish, train
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
-from mtlsr.runs import build, life
+from mtlsr.runs import build
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
 from tests.conftest import QUICK
@@ -37,7 +37,7 @@ def test_each_variant_can_be_trained_for_as_many_steps_as_the_others(
     given = [each for each in QUICK if not each.startswith("schedule")]
     data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
     cfg = _composed([*given, *data, "logger=csv", *study(name).variants[variant]])
-    life.check(cfg)
+    checking.check(cfg)
     steps = sum(cfg.schedule[stage].steps for stage in cfg.stages)
     assert steps == (15560 if name == "scarcity" else 3560)
 

@@ -20,7 +20,7 @@ from experiments.common import markdown, train, write_csv, write_table
 from mtlsr.data.images import find_images
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
-from mtlsr.runs import build, life, photographs
+from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.manifest import read_manifest
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
     manifest = read_manifest(folder, "run")
     cfg = OmegaConf.create({**manifest["config"], "stage1": str(folder)})
     model = build.networks(cfg)
-    life.start_weights(cfg, model)
+    starting.start_weights(cfg, model)
     generator = photographs.degradation(cfg.degradation.realism)
     samples = SampleDataset(
         photographs.store(cfg, find_images(held_out)),

@@ -60,12 +60,15 @@ def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     """How a stage is optimised."""
     schedule = cfg.schedule[stage]
     values = {entry.name: schedule[entry.name] for entry in fields(Recipe)}
-    return Recipe(**values | {"betas": tuple(schedule.betas)})
+    try:
+        return Recipe(**values | {"betas": tuple(schedule.betas)})
+    except ValueError as error:
+        raise ConfigError(f"schedule.{stage}.{error}") from error
 
 
 def realism_stage(cfg: DictConfig, model: Resolver) -> RealismStage:
     """Stage 1: it trains `model`'s first network."""
-    assert model.realism is not None  # checked at the start: `life.check`
+    assert model.realism is not None  # checked at the start: `checking.check`
     terms = losses.objective(cfg, "realism")
     return RealismStage(
         model.realism,

@@ -3,12 +3,25 @@
 import torch
 from omegaconf import DictConfig
 
+from mtlsr.runs.schema import ConfigError
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+"""Lightning's names of those that training knows, beside `auto`."""
+
 
 def precision(cfg: DictConfig) -> str:
-    """Lightning's precision; `auto` follows from what the hardware can do, never from timing."""
+    """Lightning's precision; `auto` follows from what the hardware can do, never from timing.
+
+    Raises:
+        ConfigError: It is none that training knows.
+    """
     asked = str(cfg.trainer.precision)
-    if asked != "auto":
+    if asked in PRECISIONS:
         return asked
+    if asked != "auto":
+        raise ConfigError(
+            f"trainer.precision is {asked!r}; it is one of auto, {', '.join(PRECISIONS)}."
+        )
     if cfg.trainer.accelerator != "cpu" and torch.cuda.is_available():
         return (
             "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"

@@ -8,17 +8,17 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
-from mtlsr.runs import build, life, photographs
+from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.checkpoints import LAST, folder_of
 from mtlsr.runs.files import link
-from mtlsr.runs.fit import fit
 from mtlsr.runs.guard import BadStep, gradient_norms, values_of
 from mtlsr.runs.interruption import listening
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.replayable import LEFT_OUT, read_step, run_of
 from mtlsr.runs.schema import STAGES
+from mtlsr.runs.training import Training
 from mtlsr.stages.base import Stage
 
 
@@ -56,7 +56,7 @@ def replay(file: Path) -> Path:
                 if (source / name).exists():
                     target.mkdir(parents=True, exist_ok=True)
                     link(source / name, target / name)
-        cfg = life.settled(OmegaConf.create({**stored, "folder": scratch, "resume": None}))
+        cfg = starting.settled(OmegaConf.create({**stored, "folder": scratch, "resume": None}))
         cfg.trainer.guard.policy, cfg.trainer.progress = "stop", False
         cfg.trainer.checkpoint.steps = cfg.trainer.checkpoint.minutes = 0
         announce(f"{step['stage']} step {step['step']}, samples {step['samples']}:")
@@ -74,17 +74,18 @@ def replay(file: Path) -> Path:
 
 def _train(cfg: DictConfig, folder: Path, step: dict[str, Any]) -> None:
     files, model = photographs.dataset(cfg), build.networks(cfg)
-    reference = life.start_weights(cfg, model)
+    reference = starting.start_weights(cfg, model)
     progress = StageProgress({name: cfg.schedule[name].steps for name in STAGES}, shown=False)
     with listening("Nothing is kept.") as signals:
+        training = Training(cfg, files, folder, [], progress, signals)
         if "realism" in cfg.stages and not folder_of(folder, "restoration").exists():
             stage1 = build.realism_stage(cfg, model)
             extra = [_UpTo(step["step"])] if step["stage"] == "realism" else []
-            fit(cfg, stage1, "realism", files, folder, [], progress, signals, extra)
+            training.fit(stage1, extra)
             reference = stage1.network.first_block
         stage2 = build.restoration_stage(cfg, model, reference)
         extra = [_UpTo(step["step"])]
-        fit(cfg, stage2, "restoration", files, folder, [], progress, signals, extra)
+        training.fit(stage2, extra)
 
 
 def _tell(values: dict[str, float], norms: dict[str, float]) -> None:

@@ -381,7 +381,8 @@ class TrainerConfig:
     num_nodes: int = number(1)
     strategy: str = MISSING
     precision: str = MISSING
-    """Lightning's names, or auto: bf16-mixed where the hardware computes in bf16, else 32-true."""
+    """32-true, bf16-mixed, 16-mixed, or auto: bf16-mixed where the hardware computes in bf16, else
+    32-true."""
     channels_last: bool = MISSING
     """Memory format of the networks."""
     deterministic: bool = MISSING

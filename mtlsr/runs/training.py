@@ -1,7 +1,9 @@
-"""One stage of training under Lightning: callbacks, checkpoints, the fit itself."""
+"""A run's stages under Lightning: callbacks, checkpoints, the fit itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -25,92 +27,100 @@ from mtlsr.stages.base import Stage
 MONITORED = {"realism": "realism/val/psnr_rgb", "restoration": "restoration/val/psnr_y"}
 
 
-def fit(
-    cfg: DictConfig,
-    stage: Stage,
-    name: StageName,
-    files: Dataset,
-    folder: Path,
-    loggers: list[Logger],
-    progress: StageProgress,
-    signals: Signals,
-    extra: Sequence[pl.Callback] = (),
-) -> None:
-    """Train a stage to its last step, from its newest intact checkpoint where there is one.
+@dataclass(frozen=True)
+class Training:
+    """What the stages of a run share while they are trained."""
 
-    Afterwards the stage's network holds the averaged weights, and last.ckpt, previous.ckpt and
-    best.ckpt (highest validation PSNR) stand in the run's folder.
+    cfg: DictConfig
+    files: Dataset
+    folder: Path
+    """The run's: last.ckpt, previous.ckpt and best.ckpt (highest validation PSNR) of each stage
+    stand in it."""
+    loggers: Sequence[Logger]
+    progress: StageProgress
+    signals: Signals
 
-    Raises:
-        UserError: A step was bad, memory ran out, a process died, a checkpoint was damaged.
-    """
-    while True:
-        try:
-            return _fit(cfg, stage, name, files, folder, loggers, progress, signals, extra)
-        except Rewind:
-            found = newest(folder_of(folder, name))
-            for logger in loggers:
-                if found is not None and isinstance(logger, MetricsCsv):
-                    logger.cut(found[1]["rows"])
+    def fit(self, stage: Stage, extra: Sequence[pl.Callback] = ()) -> None:
+        """Train a stage to its last step, from its newest intact checkpoint where there is one.
 
+        Afterwards its network holds the averaged weights.
 
-def _fit(
-    cfg: DictConfig,
-    stage: Stage,
-    name: StageName,
-    files: Dataset,
-    folder: Path,
-    loggers: list[Logger],
-    progress: StageProgress,
-    signals: Signals,
-    extra: Sequence[pl.Callback],
-) -> None:
-    schedule, kept = cfg.schedule[name], folder_of(folder, name)
-    resumed, start = None, 0
-    if (found := newest(kept)) is not None:
-        resumed, state, _ = found
-        start = int(state["global_step"])
-        if start >= schedule.steps:
-            stage.load_state_dict(state["state_dict"])
-            return
-    validated = schedule.validations > 0 and bool(photographs.stage_dataset(cfg, name, files).val)
-    # Folders of earlier runs name neither.
-    rhythm, watch = cfg.trainer.get("checkpoint") or {}, cfg.trainer.get("guard") or {}
-    policy = watch.get("policy", "stop")
-    checkpoints = Checkpoints(
-        kept,
-        MONITORED[name],
-        rhythm.get("steps", 0),
-        rhythm.get("minutes", 0),
-        resumed,
-        first=policy == "rewind",
-    )
-    together = Together(signals.advice, signals.note)
-    callbacks: list[pl.Callback] = [checkpoints]
-    if schedule.averaging > 0:
-        callbacks.append(AveragedWeights(schedule.averaging))
-    callbacks += [
-        *extra,
-        progress,
-        StopOnSignal(signals, checkpoints),
-        Guard(name, folder, kept, policy, watch.get("explosion", 0)),
-        together,
-    ]
-    trainer = build.trainer(cfg, name, default_root_dir=folder, logger=loggers, callbacks=callbacks)
-    loader = photographs.loader(
-        cfg, name, files, start, rank=trainer.global_rank, world=trainer.world_size
-    )
-    validation = photographs.validation_loader(cfg, name, files) if validated else None
-    if trainer.world_size > 1:
-        announce(
-            f"{name}: {trainer.world_size} processes of {schedule.batch} samples are "
-            f"{trainer.world_size * schedule.batch} a step, at a learning rate of {schedule.lr:g}."
+        Args:
+            stage: What is trained.
+            extra: Callbacks beside those that every training has.
+
+        Raises:
+            UserError: A step was bad, memory ran out, a process died, a checkpoint was damaged.
+        """
+        steps = self.cfg.schedule[stage.stage].steps
+        while True:
+            found = newest(folder_of(self.folder, stage.stage))
+            resumed, state = (None, {}) if found is None else found[:2]
+            if (done := int(state.get("global_step", 0))) >= steps:
+                stage.load_state_dict(state["state_dict"])
+                return
+            try:
+                return self._fit(stage, resumed, done, extra)
+            except Rewind:
+                self._cut_logs(stage.stage)
+
+    def _fit(
+        self, stage: Stage, resumed: Path | None, done: int, extra: Sequence[pl.Callback]
+    ) -> None:
+        cfg, name, files = self.cfg, stage.stage, self.files
+        together = Together(self.signals.advice, self.signals.note)
+        callbacks = [*self._callbacks(name, resumed, extra), together]
+        trainer = build.trainer(
+            cfg, name, default_root_dir=self.folder, logger=self.loggers, callbacks=callbacks
         )
-    try:
-        trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
-    except (RuntimeError, MemoryError) as error:
-        if ran_out(error):
-            raise out_of_memory(stage, name, loader, trainer.world_size) from error
-        if trainer.world_size > 1 and (died := together.died()) is not None:
-            raise died from error
-        raise
+        rank, world = trainer.global_rank, trainer.world_size
+        loader = photographs.loader(cfg, name, files, done, rank, world)
+        validation = None
+        if cfg.schedule[name].validations and photographs.stage_dataset(cfg, name, files).val:
+            validation = photographs.validation_loader(cfg, name, files)
+        if world > 1:
+            batch, lr = cfg.schedule[name].batch, cfg.schedule[name].lr
+            announce(
+                f"{name}: {world} processes of {batch} samples are {world * batch} a step, "
+                f"at a learning rate of {lr:g}."
+            )
+        try:
+            trainer.fit(stage, loader, validation, ckpt_path=resumed, weights_only=True)
+        except (RuntimeError, MemoryError) as error:
+            if ran_out(error):
+                raise out_of_memory(stage, name, loader, world) from error
+            if world > 1 and (died := together.died()) is not None:
+                raise died from error
+            raise
+
+    def _callbacks(
+        self, name: StageName, resumed: Path | None, extra: Sequence[pl.Callback]
+    ) -> list[pl.Callback]:
+        # Folders of earlier runs name neither.
+        rhythm: Any = self.cfg.trainer.get("checkpoint") or {}
+        watch: Any = self.cfg.trainer.get("guard") or {}
+        policy, kept = watch.get("policy", "stop"), folder_of(self.folder, name)
+        checkpoints = Checkpoints(
+            kept,
+            MONITORED[name],
+            rhythm.get("steps", 0),
+            rhythm.get("minutes", 0),
+            resumed,
+            first=policy == "rewind",
+        )
+        decay = self.cfg.schedule[name].averaging
+        return [
+            checkpoints,
+            *([AveragedWeights(decay)] if decay > 0 else []),
+            *extra,
+            self.progress,
+            StopOnSignal(self.signals, checkpoints),
+            Guard(name, self.folder, kept, policy, watch.get("explosion", 0)),
+        ]
+
+    def _cut_logs(self, name: StageName) -> None:
+        """Take away the logged rows of steps that are done again."""
+        found = newest(folder_of(self.folder, name))
+        for logger in self.loggers:
+            if found is not None and isinstance(logger, MetricsCsv):
+                logger.cut(found[1]["rows"])

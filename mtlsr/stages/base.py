@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -19,7 +19,11 @@ from mtlsr.objective.objective import Objective, Valued
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a stage is optimised. Plain values, so that a run can be rebuilt from its folder."""
+    """How a stage is optimised. Plain values, so that a run can be rebuilt from its folder.
+
+    Raises:
+        ValueError: `betas` are not two numbers that are at least 0 and below 1.
+    """
 
     steps: int
     """Optimiser steps."""
@@ -33,6 +37,12 @@ class Recipe:
     """Decay of AdamW's two moving averages."""
     weight_decay: float = 0.0
     """Decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+
+    def __post_init__(self) -> None:
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(
+                f"betas is {list(self.betas)}; it must be two numbers, at least 0 and below 1."
+            )
 
 
 def learning_rate_share(step: int, recipe: Recipe) -> float:
@@ -64,7 +74,7 @@ class Stage(pl.LightningModule):
             as `restoration/gradient_norm/<term>` and `restoration/cosine/<a>~<b>`; 0 = none.
     """
 
-    stage: str
+    stage: Literal["realism", "restoration"]
     """Name under which everything of this stage is logged and stored."""
     unaveraged: tuple[str, ...] = ()
     """Modules that averaged weights leave as they are: they are no part of the model."""

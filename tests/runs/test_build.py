@@ -10,6 +10,7 @@ from mtlsr.data.images import read_image, write_image
 from mtlsr.runs import build, hardware, photographs
 from mtlsr.runs.command import quoted
 from mtlsr.runs.schema import STAGES, ConfigError
+from mtlsr.train import check
 
 
 def test_networks_follow_from_the_seed_alone(compose):
@@ -49,6 +50,18 @@ def test_precision_is_what_is_asked_or_what_the_hardware_has(compose):
     assert hardware.precision(compose("train", "trainer.precision=32-true")) == "32-true"
     automatic = hardware.precision(compose("train", "trainer.accelerator=cpu"))
     assert automatic == ("bf16-mixed" if hardware.computes_bf16() else "32-true")
+
+
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true", "7-bit"])
+def test_another_precision_is_refused(compose, precision):
+    with pytest.raises(ConfigError, match=r"it is one of auto, 32-true, bf16-mixed, 16-mixed\."):
+        check(compose("train", f"trainer.precision={precision}"))
+
+
+@pytest.mark.parametrize("betas", ["[]", "[0.9]", "[0.9,1]", "[nan,0.9]"])
+def test_betas_that_adamw_cannot_use_are_refused(compose, betas):
+    with pytest.raises(ConfigError, match=r"schedule\.realism\.betas is \[.*two numbers, at least"):
+        check(compose("train", f"schedule.realism.betas={betas}"))
 
 
 def test_the_degradation_has_the_configured_ranges(compose):

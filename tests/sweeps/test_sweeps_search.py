@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState, create_trial
 
 from mtlsr.runs.command import Interrupted, conf_folder, execute
-from mtlsr.runs.fit import MONITORED
 from mtlsr.runs.life import plain
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, register
+from mtlsr.runs.training import MONITORED
 from mtlsr.search import check, run
 from mtlsr.sweeps.jobs import collect
 from mtlsr.sweeps.page.search import drawn

@@ -15,11 +15,11 @@ from pytorch_lightning.loggers import Logger
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.runs import build, hardware, photographs
-from mtlsr.runs.fit import fit
 from mtlsr.runs.interruption import listening
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.schema import STAGES, StageName
 from mtlsr.runs.tracking import tracked
+from mtlsr.runs.training import Training
 from mtlsr.stages.base import Stage
 
 WARM_UP = 10
@@ -143,7 +143,7 @@ def train(
     progress = StageProgress({name: cfg.schedule[name].steps}, shown=cfg.trainer.progress)
     stage, callbacks = stage_of(cfg, name), [clock, *extra]
     with listening("Nothing is kept.") as signals:
-        fit(cfg, stage, name, files, folder, loggers, progress, signals, callbacks)
+        Training(cfg, files, folder, loggers, progress, signals).fit(stage, callbacks)
     progress.close()
     return clock
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from mtlsr.runs import life
+from mtlsr.runs import checking
 from mtlsr.runs.schema import STAGES
 from mtlsr.runs.timing.common import Figure, interleaved
 from mtlsr.runs.timing.processes import LIBRARIES, spend, training
@@ -25,7 +25,7 @@ def startup(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
 
     Ratio: how many times as long. Each has been run once before, so that files are in memory.
     """
-    life.check(cfg)  # decodes the photographs
+    checking.check(cfg)  # decodes the photographs
     scratch = folder / "scratch"
     works = {
         "parser": lambda: spend(PARSER).seconds,

@@ -14,8 +14,8 @@ from plotly.offline import get_plotlyjs
 
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.files import replacing
-from mtlsr.runs.fit import MONITORED
 from mtlsr.runs.pairwise.words import rounded
+from mtlsr.runs.training import MONITORED
 from mtlsr.sweeps import details
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.page import figures, search

@@ -14,10 +14,10 @@ from optuna.pruners import BasePruner, MedianPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mtlsr.runs.fit import MONITORED
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED, Pruning
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.training import MONITORED
 from mtlsr.sweeps.details import METRICS, TERMS
 from mtlsr.sweeps.search.space import Space, rounded
 

@@ -1,0 +1,98 @@
+"""Whether a training can be done, looked at before anything is written."""
+
+import tempfile
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from mtlsr.runs import build, losses, photographs
+from mtlsr.runs.guard import POLICIES
+from mtlsr.runs.manifest import read_manifest
+from mtlsr.runs.replayable import read_step, run_of
+from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
+from mtlsr.runs.starting import AUTO, start_weights
+
+
+def check(cfg: DictConfig) -> None:
+    """Build all that a run needs and look whether it fits, without writing to the run's folder."""
+    if cfg.replay is not None:
+        read_step(cfg.replay)
+        read_manifest(run_of(cfg.replay), "replay")
+        return
+    if cfg.resume not in (None, AUTO):
+        read_manifest(cfg.resume, "resume")
+        _check_writable(
+            Path(cfg.resume), "the run goes on in it: allow that, or copy it and resume the copy."
+        )
+        return
+    for stage in cfg.stages:
+        if stage not in STAGES:
+            raise ConfigError(f"stages holds {stage!r}; they are {', '.join(STAGES)}.")
+    if not cfg.stages:
+        raise ConfigError(f"stages is empty; choose from {', '.join(STAGES)}.")
+    _check_single_task(cfg)
+    if "realism" in cfg.stages and cfg.stage1 is not None:
+        raise ConfigError("stage1 is given, so stages must be [restoration].")
+    scratch = "realism" not in cfg.stages and cfg.stage1 is None and cfg.init is None
+    if scratch and (cfg.loss.lambda2 > 0 or cfg.loss.lambda4 > 0):
+        raise ConfigError(
+            f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but "
+            "without a stage 1 nothing judges or anchors: set both to 0 (experiment=joint) or "
+            "give stage1."
+        )
+    check_ranges(cfg)
+    if cfg.trainer.guard.policy not in POLICIES:
+        raise ConfigError(
+            f"trainer.guard.policy is {cfg.trainer.guard.policy!r}; "
+            f"it is one of {', '.join(POLICIES)}."
+        )
+    first_block = start_weights(cfg, build.networks(cfg))
+    losses.discriminator(cfg)
+    files = photographs.dataset(cfg)
+    for stage in cfg.stages:
+        build.recipe(cfg, stage)
+        build.check_trainer(cfg, stage)
+        losses.balancer(cfg, stage, losses.objective(cfg, stage, first_block))
+        photographs.samples(cfg, stage, files)
+        if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
+            photographs.validation_loader(cfg, stage, files)
+    _check_writable(
+        Path("outputs") if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder),
+        "the run's folder goes there: choose another with hydra.run.dir=<folder>.",
+    )
+
+
+def _check_single_task(cfg: DictConfig) -> None:
+    """Refuse what a network of one task does not have."""
+    name = build.single_task(cfg)
+    if name is None:
+        return
+    inner = cfg.loss.smoothness
+    for key, value, allowed in (
+        ("stages", list(cfg.stages), ["restoration"]),
+        ("stage1", cfg.stage1, None),
+        ("freeze_realism", cfg.freeze_realism, False),
+        ("loss.lambda2", cfg.loss.lambda2, 0),
+        ("loss.lambda3", cfg.loss.lambda3, 0),
+        ("loss.lambda4", cfg.loss.lambda4, 0),
+        ("loss.smoothness.reconstruction", inner.reconstruction, 0),
+        ("loss.smoothness.consistency", inner.consistency, 0),
+    ):
+        if value != allowed:
+            raise ConfigError(
+                f"{key} is {value}, but backbone.single_task={name} has one task and no stage 1: "
+                f"it must be {allowed} (experiment=single_task sets what has to be)."
+            )
+
+
+def _check_writable(folder: Path, advice: str) -> None:
+    """Look whether a folder, or the first existing one above it, takes files."""
+    while not folder.exists():
+        folder = folder.parent if folder.parent != folder else Path()
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{str(folder.resolve())!r} cannot be written ({error.strerror}); {advice}"
+        ) from error
