@@ -1,23 +1,21 @@
 """The training command in float64: python -m tests.in_double <overrides>.
 
 There the order of sums hardly matters: two ways to the same numbers agree closely or are not two
-ways to the same numbers.
+ways to the same numbers. Photographs stay float32, so nothing may be held out.
 """
 
 import torch
 from torch import Tensor
 
 from mtlsr.data.batch import Batch
-from mtlsr.inference import upscale
 from mtlsr.train import main
 
 
 def widen() -> None:
-    """Let networks, batches and photographs be float64 from here on."""
+    """Let networks and batches be float64 from here on."""
     torch.set_default_dtype(torch.float64)
-    batch, image = Batch.floats, upscale.to_floats
-    Batch.floats = lambda self: batch(self)._map(Tensor.double)  # type: ignore[method-assign]
-    upscale.to_floats = lambda images, device: image(images, device).double()
+    floats = Batch.floats
+    Batch.floats = lambda self: floats(self)._map(Tensor.double)  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

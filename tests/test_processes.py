@@ -164,7 +164,7 @@ def test_every_job_of_a_sweep_trains_with_two_processes(start, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("module", "given", "losses", "weights"),
+    ("module", "rates", "losses", "weights"),
     [
         ("tests.in_double", [], 1e-13, 1e-11),
         # At the default rate AdamW makes whole steps of gradients that are rounding errors: by step
@@ -174,11 +174,11 @@ def test_every_job_of_a_sweep_trains_with_two_processes(start, tmp_path):
     ids=["float64", "float32"],
 )
 def test_two_processes_do_what_one_does_with_twice_the_batch(
-    start, tmp_path, module, given, losses, weights
+    start, tmp_path, module, rates, losses, weights
 ):
     plan = [
         "trainer.precision=32-true", "trainer.log_every=1", "schedule.realism.steps=50",
-        "schedule.restoration.steps=50", "schedule.restoration.validations=1", *given,
+        "schedule.restoration.steps=50", "dataset.holdout=0", *rates,
     ]  # fmt: skip
     for trainer, batch in (("cpu", 16), ("ddp_cpu", 8)):
         batches = [f"schedule.{stage}.batch={batch}" for stage in STAGES]
