@@ -12,7 +12,7 @@ from experiments.baselines.study import WIDTHS
 from experiments.study import Study, names, publish, train
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
-from mtlsr.runs import build
+from mtlsr.runs import build, checking
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
 from tests.conftest import QUICK
