@@ -49,11 +49,27 @@ class Band:
 class Upscaler:
     """Enlarges images by a trained model.
 
-        from mtlsr import Upscaler
-        from PIL import Image
+    What is given comes back larger, and of the same kind. Here `run` is a run folder, model folder
+    or a bundled model's name, and its model enlarges by two:
 
-        upscaler = Upscaler.from_pretrained("outputs/train/2026-01-31_12-00-00")
-        upscaler(Image.open("photo.jpg")).save("large.png")    # upscaler.scale times larger
+        >>> import numpy, torch
+        >>> from PIL import Image
+        >>> from mtlsr import Upscaler
+        >>> upscaler = Upscaler.from_pretrained(run)
+        >>> upscaler.scale
+        2
+        >>> upscaler(Image.new("RGB", (60, 40))).size
+        (120, 80)
+        >>> upscaler(numpy.zeros((40, 60, 4), numpy.uint16)).shape
+        (80, 120, 4)
+        >>> tuple(upscaler(torch.rand(1, 3, 40, 60)).shape)
+        (1, 3, 80, 120)
+
+    A picture that is not to be in memory whole comes band by band, with what stage 1 says of it:
+
+        >>> for band in upscaler.bands(numpy.zeros((40, 60, 3), numpy.uint8)):
+        ...     print(band.pixels.shape, list(band.realism))
+        (80, 120, 3) ['blur', 'anisotropy', 'noise', 'jpeg', 'resampling']
 
     Args:
         network: A network with its weights. It is moved to the device and set to evaluation.

@@ -1,3 +1,4 @@
+import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from mtlsr.data.degradation import DEGRADATIONS
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale, resampling_matrix
 from mtlsr.errors import UserError
+from mtlsr.inference import upscaler as upscaler_module
 from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.inference.realism import strengths
 from mtlsr.inference.upscaler import Upscaler
@@ -22,6 +24,12 @@ PROFILE = b"a colour profile"
 @pytest.fixture(scope="module")
 def upscaler(tiny_model: Path) -> Upscaler:
     return Upscaler.from_pretrained(tiny_model, device="cpu")
+
+
+def test_the_examples_of_the_documentation_run(tiny_model: Path) -> None:
+    found = doctest.testmod(upscaler_module, extraglobs={"run": tiny_model})
+    assert found.attempted >= 8
+    assert found.failed == 0
 
 
 def picture(*shape: int, seed: int = 0) -> np.ndarray:
