@@ -70,6 +70,7 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
         config = Path(scratch, CONFIG)
         config.write_text(json.dumps({"format": FORMAT, **architecture}, indent=2) + "\n")
         save_file(weights, Path(scratch, WEIGHTS))
+        Path(scratch, WEIGHTS).chmod(config.stat().st_mode)  # it is hidden from other users
         os.replace(Path(scratch, WEIGHTS), folder / WEIGHTS)
         os.replace(config, folder / CONFIG)
 

@@ -247,3 +247,8 @@ def test_a_folder_without_a_model_says_what_it_lacks(tmp_path: Path) -> None:
         model_folder(tmp_path / "nowhere")
     with pytest.raises(ModelError, match=r"neither config\.json nor model/config\.json is in it"):
         model_folder(tmp_path)
+
+
+def test_whoever_may_read_the_configuration_may_read_the_weights(tiny_model: Path) -> None:
+    modes = {(tiny_model / name).stat().st_mode for name in (CONFIG, WEIGHTS)}
+    assert len(modes) == 1
