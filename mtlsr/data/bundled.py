@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from mtlsr.errors import UserError
+
 _FOLDERS = {"skimage": ("data", "scikit-image"), "sklearn": ("datasets/images", "scikit-learn")}
 
 
@@ -36,13 +38,13 @@ class Photograph:
         folder, distribution = _FOLDERS[self.package]
         spec = find_spec(self.package)  # importing the package itself would take seconds
         if spec is None or not spec.submodule_search_locations:
-            raise ValueError(
+            raise UserError(
                 f"The photograph {self.name} comes with {distribution}, which is not installed: "
                 f"pip install {distribution}."
             )
         path = Path(spec.submodule_search_locations[0]) / folder / self.file
         if not path.is_file():
-            raise ValueError(f"This {distribution} comes without {path}; install another version.")
+            raise UserError(f"This {distribution} comes without {path}; install another version.")
         return path
 
 

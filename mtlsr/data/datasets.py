@@ -15,6 +15,7 @@ from mtlsr.data.acquisition.sources import SOURCES, data_folder
 from mtlsr.data.catalogue import CARDS, NOT_STATED
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationSet, check_sizes, given_lr, published_lr
+from mtlsr.errors import UserError
 
 Root = str | Path | None
 
@@ -54,10 +55,10 @@ class Dataset:
             ImageError: an LR file of a real pair has another size than HR's over the scale.
         """
         if split not in ("val", "test"):
-            raise ValueError(f"split is {split!r}: 'val' or 'test' is needed.")
+            raise UserError(f"split is {split!r}: 'val' or 'test' is needed.")
         files = self.val if split == "val" else self.test
         if not files:
-            raise ValueError(f"The data set {self.name} has no {split} images.")
+            raise UserError(f"The data set {self.name} has no {split} images.")
         given = self.given_lr(files, scale)
         if given is None:
             return EvaluationSet(self.name, files, scale, published_lr(files, scale))
@@ -105,7 +106,7 @@ def find_dataset(
             out of range.
     """
     if name not in DATASETS:
-        raise ValueError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
+        raise UserError(f"There is no data set {name!r}; there are {', '.join(DATASETS)}.")
     return take_fraction(DATASETS[name](root, val_root, holdout), fraction, fraction_seed)
 
 
@@ -125,7 +126,7 @@ def take_fraction(data: Dataset, fraction: float, seed: int = 0) -> Dataset:
         ValueError: a fraction out of range.
     """
     if not 0 < fraction <= 1:
-        raise ValueError(f"fraction is {fraction}: a number above 0 and at most 1 is needed.")
+        raise UserError(f"fraction is {fraction}: a number above 0 and at most 1 is needed.")
     if fraction == 1:
         return data
     train: list[Path] = []
@@ -150,12 +151,12 @@ def mix(parts: Sequence[tuple[Dataset, float]]) -> Dataset:
             that one part trains on and another holds out.
     """
     if not parts:
-        raise ValueError("A mixture needs parts: data sets, each with its weight.")
+        raise UserError("A mixture needs parts: data sets, each with its weight.")
     for data, weight in parts:
         if not (weight > 0 and math.isfinite(weight)):
-            raise ValueError(f"The weight of {data.name} is {weight}: a number above 0 is needed.")
+            raise UserError(f"The weight of {data.name} is {weight}: a number above 0 is needed.")
         if not data.train:
-            raise ValueError(f"{data.name} has no photographs to train on, so none to mix.")
+            raise UserError(f"{data.name} has no photographs to train on, so none to mix.")
     sets = [data for data, _ in parts]
     mixed = Dataset(
         name="mixture",
@@ -170,7 +171,7 @@ def mix(parts: Sequence[tuple[Dataset, float]]) -> Dataset:
     held = {path.resolve() for path in (*mixed.val, *mixed.test)}
     for path in mixed.train:
         if path.resolve() in held:
-            raise ValueError(f"One part of the mixture trains on {path}, and another holds it out.")
+            raise UserError(f"One part of the mixture trains on {path}, and another holds it out.")
     return mixed
 
 
@@ -259,11 +260,11 @@ def _needed(name: str, root: Root) -> Path:
         return prepared
     missing = f"The data set {name} needs root, the folder that holds its images: "
     if source is None:
-        raise ValueError(f"{missing}dataset.root=<folder>.")
+        raise UserError(f"{missing}dataset.root=<folder>.")
     if source.archives or source.parts:
         fetch = f"python -m mtlsr.prepare dataset={name} fetches them"
-        raise ValueError(f"{missing}{fetch}, or give dataset.root=<folder>.")
-    raise ValueError(f"{missing}dataset.root=<folder>. {source.where}")
+        raise UserError(f"{missing}{fetch}, or give dataset.root=<folder>.")
+    raise UserError(f"{missing}dataset.root=<folder>. {source.where}")
 
 
 def _held_out(home: Path, files: list[Path], val_root: Root, holdout: int) -> layouts.Split:
@@ -274,13 +275,13 @@ def _held_out(home: Path, files: list[Path], val_root: Root, holdout: int) -> la
         train = [path for path in files if path.resolve() not in outside]
     else:
         if holdout < 0:
-            raise ValueError(f"holdout is {holdout}: a whole number from 0 is needed.")
+            raise UserError(f"holdout is {holdout}: a whole number from 0 is needed.")
         ranked = sorted(files, key=lambda path: _lot("holdout 0", path.name))
         held = set(ranked[:holdout])
         val = [path for path in files if path in held]
         train = [path for path in files if path not in held]
     if not train:
-        raise ValueError(f"No image of {home} is left to train on: {len(val)} are held out.")
+        raise UserError(f"No image of {home} is left to train on: {len(val)} are held out.")
     return train, val
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mtlsr.data.decoding import ImageError as ImageError
 from mtlsr.data.decoding import decode, eight_bits, frames_of, opened
+from mtlsr.errors import UserError
 
 UInt8 = NDArray[np.uint8]
 
@@ -140,7 +141,7 @@ def find_images(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise ValueError(f"The folder {folder} {what}.")
+        raise UserError(f"The folder {folder} {what}.")
     found = [
         path
         for path in folder.rglob("*")
@@ -150,7 +151,7 @@ def find_images(folder: str | Path) -> list[Path]:
     ]
     if not found:
         known = " ".join(sorted(SUFFIXES))
-        raise ValueError(f"The folder {folder} holds no image (looked for {known}).")
+        raise UserError(f"The folder {folder} holds no image (looked for {known}).")
     return sorted(found, key=natural_key)
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from mtlsr.data.images import find_images, natural_key
+from mtlsr.errors import UserError
 
 Split = tuple[list[Path], list[Path]]
 
@@ -79,7 +80,7 @@ def div2k(root: Path) -> Split:
     for path in files:
         name = re.fullmatch(r"(\d{4})(_s\d+)?", path.stem)
         if name is None or not 1 <= int(name[1]) <= 900:
-            raise ValueError(f"{path} is no high-resolution file of DIV2K: they are 0001 to 0900.")
+            raise UserError(f"{path} is no high-resolution file of DIV2K: they are 0001 to 0900.")
         (train if int(name[1]) <= 800 else val).append(path)
     return train, val
 
@@ -100,7 +101,7 @@ def df2k(root: Path) -> Split:
     second = _first(root, "Flickr2K_HR", "Flickr2K", "flickr2k")
     if first is None or second is None:
         lacking = "DIV2K" if first is None else "Flickr2K"
-        raise ValueError(f"{root} holds no {lacking}: DF2K is DIV2K_train_HR and Flickr2K_HR.")
+        raise UserError(f"{root} holds no {lacking}: DF2K is DIV2K_train_HR and Flickr2K_HR.")
     train, val = div2k(first)
     return [*train, *flickr2k(second)[0]], val
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mtlsr.data.images import ImageError, find_images, read_header, read_image
 from mtlsr.data.resize import bicubic_downscale, crop_to_multiple
+from mtlsr.errors import UserError
 
 UInt8 = NDArray[np.uint8]
 
@@ -128,12 +129,12 @@ def published_lr(hr_files: Sequence[Path], scale: int) -> list[Path] | None:
     for path in hr_files:
         partner = by_stem.get(path.stem) or by_stem.get(f"{path.stem}x{scale}")
         if partner is None:
-            raise ValueError(f"{path} has no low-resolution file of its name in {folder}.")
+            raise UserError(f"{path} has no low-resolution file of its name in {folder}.")
         partners.append(partner)
     everything = {path.stem for path in find_images(home)}
     for stem, path in by_stem.items():
         if not everything & {stem, stem.removesuffix(f"x{scale}")}:
-            raise ValueError(f"{path} has no high-resolution file of its name in {home}.")
+            raise UserError(f"{path} has no high-resolution file of its name in {home}.")
     return partners
 
 
@@ -196,14 +197,14 @@ def _home(path: Path) -> Path:
     for folder in path.parents:
         if folder.name == "HR":
             return folder
-    raise ValueError(f"{path} lies in no folder HR, beside which its low resolution would be.")
+    raise UserError(f"{path} lies in no folder HR, beside which its low resolution would be.")
 
 
 def _partners(home: Path, scale: int) -> dict[Path, Path]:
     """Low resolution of every file in a folder ``HR``; neither side may have a file too many."""
     folder = _beside(home, f"LR_x{scale}", "LR")
     if folder is None:
-        raise ValueError(f"{home.parent} has neither LR_x{scale} nor LR beside HR.")
+        raise UserError(f"{home.parent} has neither LR_x{scale} nor LR beside HR.")
     files = find_images(folder)
     exact = {path.relative_to(folder).with_suffix(""): path for path in files}
     ending = rf"(?<=.)([_-]LR(x?{scale})?|[_-]?x{scale})$"
@@ -213,16 +214,16 @@ def _partners(home: Path, scale: int) -> dict[Path, Path]:
         name = path.relative_to(home).with_suffix("")
         partner = exact.get(name) or plain.get(_without(r"(?<=.)[_-]HR$", name))
         if partner is None:
-            raise ValueError(f"{path} has no low-resolution file of its name in {folder}.")
+            raise UserError(f"{path} has no low-resolution file of its name in {folder}.")
         partners[path] = partner
     owners = {partner: path for path, partner in partners.items()}
     for path in files:
         if path not in owners:
-            raise ValueError(f"{path} has no high-resolution file of its name alone in {home}.")
+            raise UserError(f"{path} has no high-resolution file of its name alone in {home}.")
     for path, partner in partners.items():
         if owners[partner] != path:
             both = f"{path} and {owners[partner]}"
-            raise ValueError(f"{both} have one low-resolution file: {partner}.")
+            raise UserError(f"{both} have one low-resolution file: {partner}.")
     return partners
 
 

@@ -91,8 +91,9 @@ def test_data_nan_and_memory_fail_three_jobs_and_the_fourth_ends(train, tmp_path
                 stack.enter_context(patch.object(RestorationStage, "evaluate_terms", too_large))
             return job(cfg)
 
-    code, said, _ = train("loss.lambda2=0.1,0.2,0.3,0.4", work=work)
+    code, said, error = train("loss.lambda2=0.1,0.2,0.3,0.4", work=work)
     assert code == 1
+    assert "Traceback" not in error
     reasons = dict(re.findall(r"Job (\d) failed: (.*)", said))
     assert list(reasons) == ["0", "1", "2"]
     assert "gone" in reasons["0"]
