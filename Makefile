@@ -9,13 +9,14 @@ ARGS ?=
 RUN ?=
 NAME ?=
 STUDY ?=
+DATA ?=
 SWEEP ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: audit reproduce study test-slurm help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
+.PHONY: flagship audit reproduce study test-slurm help setup train benchmark benchmark-compare test test-all verify-metrics lint sync clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +57,11 @@ lint: $(VENV)/.tested ## Check style, format and types
 
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
+
+flagship: setup ## Train the weights that come with the package, from DATA=<folder with train and val/cid22>
+	$(if $(DATA),,$(error DATA is missing: DATA=<folder that holds train and val/cid22>))
+	$(BIN)/python -m mtlsr.train experiment=flagship "dataset.root=$(DATA)/train" \
+	"dataset.val_root=$(DATA)/val/cid22" $(ARGS)
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
 	$(if $(NAME),,$(error NAME is missing: NAME=<folder in experiments>))
