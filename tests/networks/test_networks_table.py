@@ -159,7 +159,11 @@ def test_an_architecture_with_stages_is_a_pair() -> None:
         ),
         ({}, 2, r"^backbone\.single_task\.name is 'None'; known are"),
         ("srcnn", 2, r"^backbone\.single_task is 'srcnn'; .*name"),
-        ({"name": "srcnn", "depth": 4}, 2, r"depth is not an option of 'srcnn'; it takes none\.$"),
+        (
+            {"name": "srcnn", "depth": 4},
+            2,
+            r"depth is not an option of 'srcnn'; it takes widths\.$",
+        ),
         ({"name": "edsr_baseline", "depth": 4}, 2, "it takes blocks, channels"),
         ({"name": "edsr_baseline", "blocks": 0}, 2, "blocks is 0; it must be at least 1"),
         ({"name": "edsr_baseline", "channels": 2}, 2, "channels is 2; it must be at least 3"),

@@ -82,7 +82,8 @@ def test_unknown_keys_are_refused_by_hydra(compose, override):
 def test_every_choice_of_every_group_composes(compose, group, name):
     key = group.replace("/", ".")
     extra = [f"{key}.root=somewhere"] if key in ("dataset", "dataset.realism") else []
-    cfg = compose("train", f"{group}={name}", *extra)
+    command = "search" if group.startswith("search/") else "train"
+    cfg = compose(command, f"{group}={name}", *extra)
     check_ranges(cfg)
     assert OmegaConf.to_container(cfg, resolve=True)
 

@@ -289,7 +289,7 @@ def test_words_without_a_whole_trial():
 
 
 def test_the_search_by_wandb_chooses_keys_and_follows_a_value_that_exist():
-    asked = OmegaConf.load(conf_folder() / "search" / "wandb_lambda.yaml")
+    asked = OmegaConf.load(Path(__file__).parents[2] / "experiments" / "wandb_lambda.yaml")
     register()
     with hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
         cfg = hydra.compose("train")
