@@ -99,7 +99,7 @@ def benchmark_set(root: str | Path, scale: int) -> EvaluationSet:
         scale: 1 to 16.
 
     Raises:
-        ValueError: no such folder, no images, or a high-resolution file without its LR file.
+        ValueError: no such folder, no images, or a file of either resolution without its partner.
     """
     root = Path(root)
     hr_files = find_images(root / "HR" if (root / "HR").is_dir() else root)

@@ -78,7 +78,7 @@ def verdicts(root: str | Path) -> Iterator[Verdict]:
 
     Raises:
         UserError: there is none of the three.
-        ValueError: a folder without images, or a file without its low resolution.
+        ValueError: a folder without images, or a file of either resolution without its partner.
     """
     homes = find_benchmarks(root)
     if not homes:

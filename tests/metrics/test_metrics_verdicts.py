@@ -99,7 +99,8 @@ def test_missing_unreadable_and_unfit_files_are_named(copy: Callable) -> None:
     files[0].write_bytes(b"no image")
     lr = home / "LR_x2" / files[1].name
     write_image(lr, read_image(lr)[1:])
-    files[2].unlink()
+    for folder in home.iterdir():
+        (folder / files[2].name).unlink()
     two, three, _ = verdicts(home.parent)
     assert (two.images, three.images) == (2, 3)
     assert not two.passed and not three.passed
@@ -108,6 +109,14 @@ def test_missing_unreadable_and_unfit_files_are_named(copy: Callable) -> None:
     assert f"{lr}: it has" in said
     assert "there are 4 images; Set5 has 5" in said
     assert str(lr) not in "\n".join(three.reasons)
+
+
+def test_low_resolution_alone_is_named(copy: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    home = copy("Set5")
+    lost = find_images(home / "HR")[2]
+    lost.unlink()
+    assert main(["verify", str(home.parent)]) == 1
+    assert f"{home / 'LR_x2' / lost.name} has no high-resolution file" in capsys.readouterr().err
 
 
 def test_other_photographs_fail_with_exit_code_one(
