@@ -72,9 +72,11 @@ reproduce: $(VENV)/.tested ## Run a run or a study again and compare: RUN=<folde
 	$(BIN)/python -m $(if $(STUDY),experiments.reproduce $(STUDY) $(ARGS),mtlsr.reproduce "$(RUN)")
 
 sync: setup ## Send offline W&B runs, oldest first; of one sweep by SWEEP=<folder>
-	@find $(or $(SWEEP),outputs multirun) -type d -name 'offline-run-*' 2>/dev/null | \
-	awk -F/ '{print $$NF "\t" $$0}' | sort | cut -f2- | \
-	while read -r run; do $(BIN)/wandb sync "$$run" || exit 1; done
+	@test -z "$(SWEEP)" || test -d "$(SWEEP)" || \
+	{ echo "SWEEP is '$(SWEEP)', which is no folder." >&2; exit 1; }
+	@find $(if $(SWEEP),"$(SWEEP)",outputs multirun) -type d -name 'offline-run-*' 2>/dev/null | \
+	awk -F/ '{print $$NF "\t" $$0} END {if (!NR) print "No offline run of W&B is there." > "/dev/stderr"}' | \
+	sort | cut -f2- | while IFS= read -r run; do $(BIN)/wandb sync "$$run" || exit 1; done
 
 clean: ## Remove .venv and what tools leave behind; outputs stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
