@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +24,7 @@ from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import ends, overrides, rounded, space, usual
 from mtlsr.sweeps.search.words import best
 from tests.conftest import QUICK
+from tests.sweeps.killed import run_undisturbed_and_killed
 
 SPACE = {
     "loss": {"lambda2": {"low": 0.01, "high": 1.0, "log": True}, "lambda3": {"low": 0, "high": 4}},
@@ -301,21 +298,8 @@ def test_the_search_by_wandb_chooses_keys_and_follows_a_value_that_exist():
 def test_a_search_that_was_killed_has_so_many_trials_in_all(tmp_path, cache, small_photographs):
     given = arguments(cache, small_photographs, "search.trials=12", "search.random=4")
     given += ["schedule.restoration.validations=4"]
-    command = [sys.executable, "-m", "mtlsr.search", *given]
-    root = Path(__file__).resolve().parents[2]
-    options = {"env": {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}}
-    places = {name: tmp_path / name for name in ("undisturbed", "killed")}
-    for place in places.values():
-        place.mkdir()
-    subprocess.run(command, cwd=places["undisturbed"], check=True, **options)
-    killed = subprocess.Popen(command, cwd=places["killed"], **options)
-    while not (places["killed"] / "search" / "5" / "checkpoints").is_dir():
-        assert killed.poll() is None
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    resumed = [*command, "search.resume=search"]
-    subprocess.run(resumed, cwd=places["killed"], check=True, **options)
-    found = [values(place / "search") for place in places.values()]
-    assert len(found[0]) == 12
-    assert found[0] == found[1]
+    command, begun = ["mtlsr.search", *given], "search/5/checkpoints"
+    places = run_undisturbed_and_killed(tmp_path, command, begun, "search.resume=search")
+    undisturbed, killed = (values(place / "search") for place in places)
+    assert len(undisturbed) == 12
+    assert killed == undisturbed

@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -22,6 +19,7 @@ from mtlsr.stages.restoration import RestorationStage
 from mtlsr.train import around, check, job
 from tests.conftest import QUICK
 from tests.runs.test_guard import broken
+from tests.sweeps.killed import run_undisturbed_and_killed
 
 LOGGED = "trainer.log_every=1"
 
@@ -271,28 +269,12 @@ def test_going_on_without_a_sweep_is_refused(train, tmp_path):
 def test_a_sweep_that_was_killed_ends_with_the_same_figures(tmp_path, cache, small_photographs):
     given = [*arguments(cache, small_photographs), "loss.lambda2=0.1,0.5", "seed=0,1,2"]
     given += ["schedule.restoration.steps=40", "trainer.threads=1"]
-    command = [sys.executable, "-m", "mtlsr.train", "-m", *given]
-    root = Path(__file__).resolve().parents[2]
-    options = {"env": {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}}
-    places = {name: tmp_path / name for name in ("undisturbed", "killed")}
-    for place in places.values():
-        place.mkdir()
-    subprocess.run(command, cwd=places["undisturbed"], check=True, **options)
-    killed = subprocess.Popen(command, cwd=places["killed"], **options)
-    while not (places["killed"] / "sweep" / "3" / "checkpoints").is_dir():
-        assert killed.poll() is None
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    subprocess.run([*command, "sweep.resume=sweep"], cwd=places["killed"], check=True, **options)
-    found = [figures(place / "sweep") for place in places.values()]
+    command, begun = ["mtlsr.train", "-m", *given], "sweep/3/checkpoints"
+    places = run_undisturbed_and_killed(tmp_path, command, begun, "sweep.resume=sweep")
+    found = [figures(place / "sweep") for place in places]
     assert len(found[0]) == 6
     assert found[0] == found[1]
-    keys = [
-        [manifest(p / "sweep" / str(n))["stage1"]["key"] for n in range(6)] for p in places.values()
-    ]
+    keys = [[manifest(p / "sweep" / str(n))["stage1"]["key"] for n in range(6)] for p in places]
     assert keys[0] == keys[1] and keys[0][:3] == keys[0][3:] and len(set(keys[0])) == 3
-    shelves = [
-        list((place / "sweep" / "stage1").glob("*/stage1.json")) for place in places.values()
-    ]
+    shelves = [list((place / "sweep" / "stage1").glob("*/stage1.json")) for place in places]
     assert [len(shelf) for shelf in shelves] == [3, 3]
