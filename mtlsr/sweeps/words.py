@@ -16,7 +16,7 @@ CAPTION = (
 
 def answers(board: Board) -> list[str]:
     """What a data set says in each measure, a sentence each."""
-    return [_answer(board, measure) for measure in board.measures]
+    return [_answer(board, measure) + _unreached(board, measure) for measure in board.measures]
 
 
 def remarks(found: Leaderboard) -> list[str]:
@@ -81,6 +81,19 @@ def _answer(board: Board, measure: Measure) -> str:
         f"{opening}; {verdict} the baseline {board.baseline} ({mean}{unit}, 95 % interval "
         f"{low} to {high})."
     )
+
+
+def _unreached(board: Board, measure: Measure) -> str:
+    """That interpolation is better than every variant, where it is so."""
+    sign = 1 if measure.higher_is_better else -1
+    ours = max(sign * own[measure.name].mean for own in board.scores.values())
+    found = {method: means[measure.name] for method, means in board.beside.items()}
+    better = [method for method, mean in found.items() if sign * mean > ours]
+    if not better:
+        return ""
+    unit = f" {measure.unit}" if measure.unit else ""
+    names = (f"{method}, {found[method]:.{measure.digits}f}{unit}" for method in better)
+    return f" No variant reaches {'; '.join(names)}."
 
 
 def _others(scores: Mapping[str, Score], baseline: str) -> str:

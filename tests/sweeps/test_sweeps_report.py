@@ -58,6 +58,17 @@ def test_an_answer_is_a_sentence(sweep):
     assert "it is the baseline; worse: loss.lambda2=0, loss.lambda2=2." in said
 
 
+def test_an_answer_says_where_interpolation_is_better_than_every_variant(sweep):
+    for number in range(3):
+        figures = {"set": {"bicubic": BASE + 3.0625, "mtlsr": BASE + number}}
+        write_job(sweep.parent / "short", number, [f"x={number}"], figures)
+    (said,) = answers(leaderboard([sweep.parent / "short"], None, ["psnr_y"]).boards[0])
+    assert said.endswith(". No variant reaches bicubic, 31.56 dB.")
+    alone = write_job(sweep.parent / "alone", 0, [], {"set": {"bicubic": BASE, "mtlsr": BASE - 1}})
+    (said,) = answers(leaderboard([alone.parent], None, ["psnr_y"]).boards[0])
+    assert said.endswith(" alone has figures: 27.50 dB. No variant reaches bicubic, 28.50 dB.")
+
+
 def test_without_figures_it_says_so(tmp_path):
     write_job(tmp_path, 0, [], status="running")
     found = leaderboard([tmp_path], None, ["psnr_y"])
