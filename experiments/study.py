@@ -153,6 +153,7 @@ def _rows(
     further: Mapping[str, Figures],
 ) -> list[dict[str, str]]:
     first, *others = board.measures
+    distances = details.distances(found, board.dataset)
     columns = dict.fromkeys(column for own in further.values() for column in own)
     rows = []
     for variant in found.variants:
@@ -165,9 +166,8 @@ def _rows(
             row |= {"difference": f"{mean} ({low} to {high})", "verdict": own[first.name].verdict}
         for measure in others:
             row[_head(measure)] = mean_text(measure, own[measure.name]) if own else ""
-        judged = [details.terms(job).get(board.dataset, {}) for job in variant.done.values()]
-        values = [each["realism"] for each in judged if "realism" in each]
-        row["Gram distance"] = f"{statistics.fmean(values):.3g}" if values else ""
+        distance = distances.get(variant.name)
+        row["Gram distance"] = "" if distance is None else f"{distance:.3g}"
         figures = [further[str(job.folder)] for job in variant.done.values()]
         for column in columns:
             own_values = [each[column] for each in figures if column in each]

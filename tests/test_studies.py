@@ -10,6 +10,8 @@ import pytest
 from experiments import reproduce
 from experiments.baselines.study import WIDTHS
 from experiments.study import Study, names, publish, train
+from mtlsr.data.images import write_image
+from mtlsr.data.resize import bicubic_upscale
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
 from mtlsr.runs import build, checking
@@ -151,16 +153,26 @@ def test_only_a_study_with_figures_can_be_reproduced():
         reproduce.reproduce("nowhere", [])
 
 
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of four images that are large enough for NIQE's blocks."""
+    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
+    for name in "abcd":
+        coarse = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+        write_image(folder / f"{name}.png", bicubic_upscale(coarse, 4))
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
-def test_each_study_runs(tmp_path, cache, small_photographs, monkeypatch, name):
+def test_each_study_runs(tmp_path, cache, photographs, monkeypatch, name):
     """With networks as they are, for a few steps, and without touching the study's own files."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     own = study(name)
     folder = tmp_path / name
     folder.mkdir()
     (folder / "README.md").write_text("<!-- table -->\n<!-- end -->\n")
-    data = ["dataset=folder", f"dataset.root={small_photographs}", "dataset.holdout=1"]
+    data = ["dataset=folder", f"dataset.root={photographs}", "dataset.holdout=1"]
     few = [f"schedule.{stage}.steps=2" for stage in ("realism", "restoration")]
     few += ["schedule.restoration.validations=1", "schedule.restoration.batch=2"]
     variants = {variant: [*given, *few] for variant, given in own.variants.items()}

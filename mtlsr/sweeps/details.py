@@ -7,10 +7,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from mtlsr.sweeps.jobs import Job
+from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.variants import Variant
 
 METRICS = "metrics.csv"
 TERMS = "terms.json"
+
+JUDGE = "realism"
+"""The term whose raw value, the Gram distance, stands for perception."""
 
 POINTS = 300
 """Points of a curve, at the most: more cannot be seen."""
@@ -79,6 +83,25 @@ def terms(job: Job) -> dict[str, dict[str, float]]:
     """Data set -> term -> its raw value on held-out photographs; empty of a job without any."""
     path = job.folder / TERMS
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def distances(found: Leaderboard, dataset: str) -> dict[str, float]:
+    """Variant -> Gram distance on a data set, mean over seeds.
+
+    A stage 1 judges by what it has learnt, and another one by something else. So only what was
+    trained beside the baseline's stages 1 is there; and all, where none is on record.
+    """
+    judges = {_judge(job) for job in found.baseline.done.values()}
+    rows = {
+        str(job.folder): terms(job).get(dataset, {}) for job in found.jobs if _judge(job) in judges
+    }
+    means = {variant.name: over_seeds(variant, rows) for variant in found.variants}
+    return {name: row[JUDGE] for name, row in means.items() if JUDGE in row}
+
+
+def _judge(job: Job) -> str | None:
+    """Which stage 1 judged; None where it was not shared, or there was none."""
+    return (job.manifest.get("stage1") or {}).get("key")
 
 
 def over_seeds(variant: Variant, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -42,7 +42,7 @@ class Job:
     overrides: tuple[str, ...]
     """What the command line chose for it: `key=value`."""
     choices: dict[str, Any] = field(default_factory=dict)
-    """Which file of each group of the configuration."""
+    """Which file of each group of the configuration; None: none of them."""
     manifest: dict[str, Any] = field(default_factory=dict)
     """Empty of a job that did not begin or failed before it wrote one."""
     results: Recorded | None = None
@@ -95,7 +95,7 @@ class Job:
         if key in self.given:
             return self.given[key]
         if key in self.choices:
-            return str(self.choices[key])
+            return "null" if self.choices[key] is None else str(self.choices[key])
         found: Any = self.config
         for part in key.split("."):
             found = found.get(part) if isinstance(found, dict) else None

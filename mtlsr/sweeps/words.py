@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.words import rounded
+from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.statistics import Board, Score
 from mtlsr.sweeps.variants import repeated
@@ -21,9 +22,14 @@ def answers(board: Board) -> list[str]:
 
 def remarks(found: Leaderboard) -> list[str]:
     """Which jobs are not in the figures and why, and what else a reader has to know."""
-    said = [f"Job {job.name} failed: {job.failure}" for job in found.failed]
+    several = len({job.sweep for job in found.jobs}) > 1
+
+    def called(job: Job) -> str:
+        return f"{job.sweep.name}/{job.name}" if several else job.name
+
+    said = [f"Job {called(job)} failed: {job.failure}" for job in found.failed]
     for status in ("pruned", "interrupted", "unfinished", "not started"):
-        names = [job.name for job in found.jobs if job.status == status]
+        names = [called(job) for job in found.jobs if job.status == status]
         if names:
             said.append(f"{status.capitalize()}: job{'s' * (len(names) > 1)} {', '.join(names)}.")
     if not found.boards:

@@ -24,7 +24,7 @@ def write_job(
     figures: Figures | None = None,
     status: str | None = "done",
     config: Mapping[str, object] | None = None,
-    choices: Mapping[str, str] | None = None,
+    choices: Mapping[str, str | None] | None = None,
     name: str | None = None,
     **manifest: object,
 ) -> Path:

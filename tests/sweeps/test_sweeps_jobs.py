@@ -42,12 +42,11 @@ def test_a_later_success_outdoes_an_earlier_error(tmp_path):
 
 
 def test_a_value_that_no_job_was_given_is_looked_up(tmp_path):
-    write_job(
-        tmp_path, 0, ["+new=1"], config={"loss": {"lambda2": 0.5}}, choices={"balancing": "mgda"}
-    )
+    choices = {"balancing": "mgda", "experiment": None}
+    write_job(tmp_path, 0, ["+new=1"], config={"loss": {"lambda2": 0.5}}, choices=choices)
     (job,) = collect(tmp_path)
-    found = [job.value(key) for key in ("new", "loss.lambda2", "balancing", "seed", "nothing.here")]
-    assert found == ["1", "0.5", "mgda", "0", ""]
+    keys = ("new", "loss.lambda2", "balancing", "experiment", "seed", "nothing.here")
+    assert [job.value(key) for key in keys] == ["1", "0.5", "mgda", "null", "0", ""]
 
 
 @pytest.mark.parametrize(("name", "said"), [("none", "is no folder"), ("", "holds no jobs")])

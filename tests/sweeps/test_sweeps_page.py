@@ -18,7 +18,7 @@ from tests.sweeps.made import write_job, write_sweep
 
 RNG = np.random.default_rng(0)
 BASE = np.linspace(25, 32, 6)
-PAIRS = ("smoothness~realism", "realism~structure")
+PAIRS = ("smoothness~realism", "realism~structure", "smoothness~structure")
 
 
 def write_curves(folder, weight):
@@ -30,7 +30,7 @@ def write_curves(folder, weight):
         writer.writerow(["step", "restoration/val/psnr_y", "restoration/loss", *names])
         for step in range(40):
             validated = 25 + step / 40 if step % 10 == 0 else ""
-            writer.writerow([step, validated, 1 / (step + 1), 0.3, weight, 0.5, -0.25])
+            writer.writerow([step, validated, 1 / (step + 1), 0.3, weight, 0.5, -0.25, 0.1])
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_what_was_logged_is_read_back(report):
     curves = details.logged(collect(report.parent)[2])
     assert curves["restoration/val/psnr_y"] == ([0, 10, 20, 30], [25, 25.25, 25.5, 25.75])
     assert details.shares(curves) == pytest.approx({"smoothness": 0.6, "realism": 0.4})
-    assert details.cosines(curves) == dict(zip(PAIRS, (0.5, -0.25), strict=True))
+    assert details.cosines(curves) == dict(zip(PAIRS, (0.5, -0.25, 0.1), strict=True))
     long = list(map(float, range(1000)))
     steps, values = details.thinned((long, long))
     assert len(steps) <= details.POINTS and steps[-1] == values[-1] == 999
@@ -117,10 +117,50 @@ def test_a_response_is_drawn_where_one_value_alone_changes(report, tmp_path):
     assert responses(searched, searched.boards[0], "a") is None
 
 
+def test_over_a_decade_a_response_stands_on_a_logarithmic_axis_that_names_its_values(tmp_path):
+    for number, value in enumerate(("0.03", "0.5", "2")):
+        figures = {"set": {"mtlsr": BASE + number}}
+        write_job(tmp_path / "s", number, [f"loss.lambda2={value}"], figures)
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    axis = responses(found, found.boards[0], "loss.lambda2").layout.xaxis
+    assert (axis.type, axis.ticktext) == ("log", ("0.03", "0.5", "2"))
+
+
+def test_who_was_judged_by_another_stage_1_is_not_shown_beside_the_others(tmp_path):
+    for number, key in enumerate(("a", "a", None, "b")):
+        job = write_job(
+            tmp_path / "s",
+            number,
+            [f"x={number}"],
+            {"set": {"mtlsr": BASE + number}},
+            stage1={"key": key} if key else None,
+        )
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-3 * (4 - number)}}))
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert details.distances(found, "set") == {"x=0": 4e-3, "x=1": 3e-3}
+    assert details.distances(leaderboard([tmp_path / "s"], "x=3", ["psnr_y"]), "set") == {
+        "x=3": 1e-3
+    }
+
+
 def test_the_front_is_what_no_other_beats():
     points = [(1.0, 5.0), (2.0, 4.0), (2.0, 6.0), (3.0, 6.0), (4.0, 9.0)]
     assert _front(points, True) == [(1.0, 5.0), (2.0, 6.0), (4.0, 9.0)]
     assert _front(points, False) == [(1.0, 5.0), (2.0, 4.0)]
+
+
+OVERLAPPING = """[...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => {
+  const texts = [...plot.querySelectorAll(".xtick text, .ytick text, .xtitle, .legendtext")];
+  const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+  const beside = (a, b) => a.right <= b.left || a.bottom <= b.top;
+  const apart = (a, b) => beside(a, b) || beside(b, a);
+  const pairs = boxes.flatMap(([name, a], i) =>
+    boxes.slice(i + 1).filter(([, b]) => !apart(a, b)).map(([other]) => [name, other]));
+  const svg = plot.querySelector("svg.main-svg").getBoundingClientRect();
+  const cut = boxes.filter(([, a]) => a.left < svg.left - 1 || a.right > svg.right + 1);
+  return [...pairs, ...cut.map(([name]) => [name, "the figure's edge"])];
+})"""
+"""Words in figures that lie over each other or are cut off."""
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +241,22 @@ def test_the_page_works_in_a_browser(browser, report, width, height):
     assert all(url.startswith(("file:", "data:", "blob:")) for url in requests)
     assert complaints == []
     context.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_words_in_figures_are_whole_and_do_not_touch(browser, tmp_path, width):
+    for number, (experiment, steps) in enumerate((("null", 3000), ("joint", 3560))):
+        given = [f"experiment={experiment}", f"schedule.restoration.steps={steps}"]
+        figures = {"set": {"bicubic": BASE - 1, "mtlsr": BASE + 1e-4 * number}}
+        job = write_job(tmp_path / "s", number, given, figures)
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-4 / (1 + number)}}))
+        write_curves(job, 0.1)
+    path = page.write(tmp_path, leaderboard([tmp_path / "s"], None, ["psnr_y"]))
+    opened = browser.new_page(viewport={"width": width, "height": 900})
+    opened.goto(path.as_uri())
+    for place in opened.locator(".plot").all():
+        place.scroll_into_view_if_needed()
+        place.locator("svg.main-svg").first.wait_for()
+    found = opened.evaluate(OVERLAPPING)
+    assert not found, str(found)
+    opened.close()

@@ -79,6 +79,17 @@ def test_without_figures_it_says_so(tmp_path):
     assert not found.complete
 
 
+def test_of_several_sweeps_a_job_is_named_with_its_own(tmp_path):
+    for name in "ab":
+        write_job(tmp_path / name, 0, [f"x={name}"], status="failed", error="ValueError: no")
+        write_job(tmp_path / name, 1, [f"x={name}", "seed=1"], status="running")
+    assert remarks(leaderboard([tmp_path / "a", tmp_path / "b"], None, ["psnr_y"]))[:3] == [
+        "Job a/0 failed: ValueError: no",
+        "Job b/0 failed: ValueError: no",
+        "Unfinished: jobs a/1, b/1.",
+    ]
+
+
 def test_other_code_is_said(tmp_path):
     for number, commit in enumerate("ab"):
         write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": BASE}}, commit=commit)

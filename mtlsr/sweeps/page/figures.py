@@ -1,7 +1,7 @@
 """The figures of a report, drawn by Plotly. The page gives them the colours of text and grid."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -19,8 +19,19 @@ COLOURS = (
 NAMED = 6
 """Variants that a legend names, at the most; of more, the pointer says which one it is on."""
 
-ROW = 34
-"""Height of a line of a figure with a line for each variant, in pixels."""
+ROW = 36
+"""Height of a line of a figure with a line for each variant, in pixels; two lines of text fit."""
+
+LINE = 16
+"""Height of a further line of text, in pixels."""
+
+LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
+AXIS = {
+    "automargin": True,
+    "title": {"font": {"size": 12}},
+    "exponentformat": "power",  # not 500µ
+    "minexponent": 5,
+}
 
 
 def colours(found: Sequence[Variant]) -> dict[str, str]:
@@ -32,13 +43,14 @@ def differences(found: Leaderboard, board: Board, labels: Mapping[str, str]) -> 
     """Differences to the baseline with their intervals, a line a variant, the best at the top."""
     measure, tints = board.measures[0], colours(found.variants)
     names = [name for name in board.ranked() if board.scores[name][measure.name].difference]
-    figure = _figure(height=120 + ROW * len(names))
+    lines = {name: in_lines(labels[name]) for name in names}
+    figure = _figure(height=120 + _rows(lines.values()))
     for name in names:
         interval = board.scores[name][measure.name].difference
         assert interval is not None  # `names` has looked
         figure.add_scatter(
             x=[interval.mean],
-            y=[labels[name]],
+            y=[lines[name]],
             error_x={
                 "type": "data",
                 "array": [interval.high - interval.mean],
@@ -92,7 +104,10 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
     wide = len(positive) == len(every) and max(positive) >= 10 * min(positive)
     figure.add_hline(y=0, line={"width": 1, "dash": "dot", "color": "#888"})
     figure.update_layout(showlegend=len(curves) > 1)
-    figure.update_xaxes(title=key, type="log" if wide else "linear")
+    figure.update_xaxes(title=key)
+    if wide:
+        own = sorted(set(every))  # a decade's 2 and 5 between them would only confuse
+        figure.update_xaxes(type="log", tickvals=own, ticktext=[f"{x:g}" for x in own])
     figure.update_yaxes(title=_difference(measure))
     return figure
 
@@ -200,10 +215,11 @@ def stacked(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
     names = list(dict.fromkeys(term for row in values.values() for term in row))
     if not names:
         return None
-    figure = _figure(height=120 + ROW * len(values))
+    lines = [in_lines(label) for label in values]
+    figure = _figure(height=160 + _rows(lines))
     for index, term in enumerate(names):
         figure.add_bar(
-            y=list(values),
+            y=lines,
             x=[100 * row.get(term, 0.0) for row in values.values()],
             name=term,
             orientation="h",
@@ -226,34 +242,46 @@ def cosine_map(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
     if not pairs:
         return None
     cells = [[row.get(pair) for pair in pairs] for row in values.values()]
-    figure = _figure(height=190 + ROW * len(values))
+    lines = [in_lines(label) for label in values]
+    figure = _figure(height=120 + _rows(lines))
     figure.add_heatmap(
         x=[pair.replace("~", "<br>") for pair in pairs],
-        y=list(values),
+        y=lines,
         z=cells,
         zmin=-1,
         zmax=1,
         colorscale="RdBu",
         text=[["" if cell is None else f"{cell:+.2f}" for cell in row] for row in cells],
         texttemplate="%{text}",
-        colorbar={"thickness": 12, "outlinewidth": 0},
+        showscale=False,  # the numbers stand in the cells
         hovertemplate="%{y}<br>%{x}: %{z:.3f}<extra></extra>",
     )
     figure.update_yaxes(autorange="reversed", automargin=True)
-    figure.update_xaxes(automargin=True)
+    figure.update_xaxes(automargin=True, tickangle=0, tickfont={"size": 11})
     return figure
+
+
+def in_lines(label: str) -> str:
+    """A variant's label with a line for each of its values: a phone is narrow."""
+    return label.replace(", ", ",<br>")
+
+
+def _rows(lines: Collection[str]) -> int:
+    """Height of a figure's lines, a line a variant, in pixels."""
+    deepest = max((each.count("<br>") for each in lines), default=0)
+    return len(lines) * (ROW + LINE * max(deepest - 1, 0))
 
 
 def _figure(height: int) -> go.Figure:
     return go.Figure(
         layout={
             "height": height,
-            "margin": {"l": 8, "r": 8, "t": 12, "b": 8},
+            "margin": {"l": 8, "r": 18, "t": 12, "b": 8},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
-            "xaxis": {"automargin": True, "title": {"font": {"size": 12}}},
-            "yaxis": {"automargin": True, "title": {"font": {"size": 12}}},
+            "legend": LEGEND,
+            "xaxis": AXIS,
+            "yaxis": AXIS,
             "hoverlabel": {"align": "left"},
         }
     )

@@ -31,9 +31,6 @@ TALL = 450
 LAST_LINES = 12
 """Of what a failed job said."""
 
-JUDGE = "realism"
-"""The term whose raw value, the Gram distance, stands for perception."""
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -178,13 +175,12 @@ def _section(found: Leaderboard, board: Board, labels: dict[str, str]) -> Sectio
         if (curve := figures.responses(found, board, key)) is not None:
             note = "Difference to the baseline with its 95 % interval."
             section.figures.append(_figure(f"{title} against {key}", note, curve))
-    rows = {str(job.folder): details.terms(job).get(board.dataset, {}) for job in found.jobs}
-    means = {variant.name: details.over_seeds(variant, rows) for variant in found.variants}
-    judged = {name: row[JUDGE] for name, row in means.items() if JUDGE in row}
+    judged = details.distances(found, board.dataset)
     if (front := figures.pareto(found, board, judged, labels)) is not None:
         note = (
             "Up and to the left is better: closer to the original in pixels and in texture. "
-            "Each job's own stage 1 judges. No other variant beats those on the dotted line."
+            "Stage 1 judges, and only variants with the baseline's are shown. "
+            "No other one beats those on the dotted line."
         )
         section.figures.append(_figure("Quality against perception", note, front))
     return section
