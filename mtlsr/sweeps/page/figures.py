@@ -1,42 +1,26 @@
 """The figures of a report, drawn by Plotly. The page gives them the colours of text and grid."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from mtlsr.metrics.table import Measure
 from mtlsr.sweeps.details import Curve, thinned
 from mtlsr.sweeps.leaderboard import Leaderboard
+from mtlsr.sweeps.page.style import (
+    COLOURS,
+    axis_title,
+    colours,
+    difference_title,
+    in_lines,
+    plain,
+    row_heights,
+)
 from mtlsr.sweeps.statistics import Board
 from mtlsr.sweeps.variants import Variant
 
-COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#b59f00", "#7f7f7f",
-)  # fmt: skip
-"""Told apart by the colour-blind, on white and on black (after Okabe and Ito, 2008)."""
-
 NAMED = 6
 """Variants that a legend names, at the most; of more, the pointer says which one it is on."""
-
-ROW = 36
-"""Height of a line of a figure with a line for each variant, in pixels; two lines of text fit."""
-
-LINE = 16
-"""Height of a further line of text, in pixels."""
-
-LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
-AXIS = {
-    "automargin": True,
-    "title": {"font": {"size": 12}},
-    "exponentformat": "power",  # not 500µ
-    "minexponent": 5,
-}
-
-
-def colours(found: Sequence[Variant]) -> dict[str, str]:
-    """The same colour for a variant in every figure."""
-    return {each.name: COLOURS[i % len(COLOURS)] for i, each in enumerate(found)}
 
 
 def differences(found: Leaderboard, board: Board, labels: Mapping[str, str]) -> go.Figure:
@@ -44,7 +28,7 @@ def differences(found: Leaderboard, board: Board, labels: Mapping[str, str]) -> 
     measure, tints = board.measures[0], colours(found.variants)
     names = [name for name in board.ranked() if board.scores[name][measure.name].difference]
     lines = {name: in_lines(labels[name]) for name in names}
-    figure = _figure(height=120 + _rows(lines.values()))
+    figure = plain(height=120 + row_heights(lines.values()))
     for name in names:
         interval = board.scores[name][measure.name].difference
         assert interval is not None  # `names` has looked
@@ -64,7 +48,7 @@ def differences(found: Leaderboard, board: Board, labels: Mapping[str, str]) -> 
         )
     figure.add_vline(x=0, line={"width": 1, "dash": "dot", "color": "#888"})
     figure.update_layout(showlegend=False)
-    figure.update_xaxes(title=_difference(measure))
+    figure.update_xaxes(title=difference_title(measure))
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure
 
@@ -79,7 +63,7 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
     curves = {others: own for others, own in every_curve.items() if len({x for x, _ in own}) > 1}
     if not curves:
         return None
-    figure = _figure(height=380)
+    figure = plain(height=380)
     for index, (others, points) in enumerate(curves.items()):
         xs, means, above, below = [], [], [], []
         for x, name in points:
@@ -108,7 +92,7 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
     if wide:
         own = sorted(set(every))  # a decade's 2 and 5 between them would only confuse
         figure.update_xaxes(type="log", tickvals=own, ticktext=[f"{x:g}" for x in own])
-    figure.update_yaxes(title=_difference(measure))
+    figure.update_yaxes(title=difference_title(measure))
     return figure
 
 
@@ -137,7 +121,7 @@ def pareto(
     }
     if len(points) < 2:
         return None
-    figure = _figure(height=420)
+    figure = plain(height=420)
     front = _front([(x, score.mean) for x, score in points.values()], measure.higher_is_better)
     figure.add_scatter(
         x=[x for x, _ in front],
@@ -158,7 +142,7 @@ def pareto(
         )
     figure.update_layout(showlegend=len(points) <= NAMED)
     figure.update_xaxes(title="Gram distance (lower is better)")
-    figure.update_yaxes(title=_axis(measure))
+    figure.update_yaxes(title=axis_title(measure))
     return figure
 
 
@@ -181,7 +165,7 @@ def training(
     Returns:
         None where no job logged it twice.
     """
-    tints, figure, drawn = colours(found.variants), _figure(height=380), 0
+    tints, figure, drawn = colours(found.variants), plain(height=380), 0
     for variant in found.variants:
         shown = False
         for job in variant.jobs:
@@ -216,7 +200,7 @@ def stacked(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
     if not names:
         return None
     lines = [in_lines(label) for label in values]
-    figure = _figure(height=160 + _rows(lines))
+    figure = plain(height=160 + row_heights(lines))
     for index, term in enumerate(names):
         figure.add_bar(
             y=lines,
@@ -243,7 +227,7 @@ def cosine_map(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
         return None
     cells = [[row.get(pair) for pair in pairs] for row in values.values()]
     lines = [in_lines(label) for label in values]
-    figure = _figure(height=120 + _rows(lines))
+    figure = plain(height=120 + row_heights(lines))
     figure.add_heatmap(
         x=[pair.replace("~", "<br>") for pair in pairs],
         y=lines,
@@ -259,41 +243,6 @@ def cosine_map(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_xaxes(automargin=True, tickangle=0, tickfont={"size": 11})
     return figure
-
-
-def in_lines(label: str) -> str:
-    """A variant's label with a line for each of its values: a phone is narrow."""
-    return label.replace(", ", ",<br>")
-
-
-def _rows(lines: Collection[str]) -> int:
-    """Height of a figure's lines, a line a variant, in pixels."""
-    deepest = max((each.count("<br>") for each in lines), default=0)
-    return len(lines) * (ROW + LINE * max(deepest - 1, 0))
-
-
-def _figure(height: int) -> go.Figure:
-    return go.Figure(
-        layout={
-            "height": height,
-            "margin": {"l": 8, "r": 18, "t": 12, "b": 8},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "legend": LEGEND,
-            "xaxis": AXIS,
-            "yaxis": AXIS,
-            "hoverlabel": {"align": "left"},
-        }
-    )
-
-
-def _axis(measure: Measure) -> str:
-    return f"{measure.title}, {measure.unit}" if measure.unit else measure.title
-
-
-def _difference(measure: Measure) -> str:
-    unit = f", {measure.unit}" if measure.unit else ""
-    return f"Δ {measure.title}{unit}"
 
 
 def _curves(found: Sequence[Variant], board: Board, key: str) -> dict[str, list[tuple[float, str]]]:

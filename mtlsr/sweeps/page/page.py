@@ -20,6 +20,7 @@ from mtlsr.sweeps import details
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.page import figures, search
 from mtlsr.sweeps.page.crops import photographs
+from mtlsr.sweeps.page.style import colours
 from mtlsr.sweeps.statistics import Board, Score
 from mtlsr.sweeps.words import CAPTION, answers, duration, mean_text, remarks, short
 
@@ -188,7 +189,7 @@ def _section(found: Leaderboard, board: Board, labels: dict[str, str]) -> Sectio
 
 def _rows(found: Leaderboard, board: Board) -> Iterator[Row]:
     by_name = {variant.name: variant for variant in found.variants}
-    tints = figures.colours(found.variants)
+    tints = colours(found.variants)
     unmeasured = [name for name in by_name if name not in board.scores]
     for name in [*board.ranked(), *unmeasured]:
         variant, own = by_name[name], board.scores.get(name, {})

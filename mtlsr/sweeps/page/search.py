@@ -6,6 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from mtlsr.sweeps.page.style import LEGEND
+
 STUDY = "study.db"
 """Optuna's storage in a search's folder."""
 
@@ -74,7 +76,7 @@ def _plain(figure: go.Figure, wide: bool = False) -> go.Figure:
         margin={"l": 8, "r": 8, "t": 40, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        legend=LEGEND,
     )
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)
