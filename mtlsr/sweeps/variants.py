@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.jobs import Job
@@ -52,10 +53,12 @@ def variants(jobs: Sequence[Job]) -> list[Variant]:
     Swept is every key of the command line that has several values, but `seed`. Where jobs of
     several sweeps would be the same then, the sweep's folder is one more such key.
     """
-    keys = [key for key in _keys(jobs) if len({job.value(key) for job in jobs}) > 1]
+    begun = {_repeats(job): job for job in reversed(jobs) if job.config}
+    known = [(job, job if job.config else begun.get(_repeats(job), job)) for job in jobs]
+    keys = [key for key in _keys(jobs) if len({like.value(key) for _, like in known}) > 1]
     groups: dict[tuple[tuple[str, str], ...], list[Job]] = {}
     places = {job.sweep for job in jobs}
-    ours = [(job, [(key, job.value(key)) for key in keys]) for job in jobs]
+    ours = [(job, [(key, like.value(key)) for key in keys]) for job, like in known]
     twice = [(job.value(SEED), values) for job, values in ours]
     if len(places) > 1 and any(twice.count(each) > 1 for each in twice):
         ours = [(job, [("sweep", job.sweep.name), *values]) for job, values in ours]
@@ -101,6 +104,12 @@ def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
             f"{'; '.join(variant.name for variant in found)}. A job's number does, too."
         )
     return meant[0]
+
+
+def _repeats(job: Job) -> tuple[Path, frozenset[str]]:
+    """What jobs have in common that repeat each other; one of them is enough to know a value."""
+    given = (f"{key}={value}" for key, value in job.given.items() if key != SEED)
+    return job.sweep, frozenset(given)
 
 
 def _keys(jobs: Iterable[Job]) -> Iterable[str]:

@@ -69,3 +69,13 @@ def test_the_first_is_the_baseline_and_an_unknown_one_is_refused(sweep):
     assert find_baseline(found, None) is found[0]
     with pytest.raises(ConfigError, match=r"means 0 of these: loss\.lambda2=0\.1; loss\."):
         find_baseline(found, "loss.lambda2=7")
+
+
+def test_a_job_that_did_not_begin_has_the_values_of_those_that_it_repeats(tmp_path):
+    plain = write_sweep(tmp_path / "0", "seed=0,1")
+    joint = write_sweep(tmp_path / "1", "experiment=joint", "seed=0,1")
+    write_job(plain, 0, ["seed=0"], FIGURES, choices={"experiment": None})
+    write_job(joint, 0, ["experiment=joint", "seed=0"], FIGURES)
+    found = variants([*collect(plain), *collect(joint)])
+    assert [variant.values["experiment"] for variant in found] == ["null", "joint"]
+    assert [variant.status for variant in found] == ["1 done, 1 not started"] * 2
