@@ -18,6 +18,10 @@ AUTO = "auto"
 """`resume=auto` goes on with the run in the run's own folder, where there is one."""
 
 
+ENDS = ("scale", "vector_size", "structure_channels")
+"""Arguments of `build_network` that settle the shapes of the first and last layers alone."""
+
+
 def settled(cfg: DictConfig) -> DictConfig:
     """The configuration to run, a resumed run's own where there is one. Sets seed and threads."""
     if cfg.resume == AUTO:
@@ -37,18 +41,13 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
     That is stage 1's own as it stands when training starts: from `stage1`, from `init`, or, trained
     from scratch, the random one, which no term of weight > 0 may then use; None without a stage 1.
 
+    `init` may be of another scale or degradation: layers of another shape then begin anew.
+
     Raises:
-        ConfigError: Another scale or backbone, or a folder without what is needed.
+        ConfigError: Another backbone, `stage1` of another scale, or a folder that lacks something.
     """
     if cfg.init is not None:
-        folder = model_folder(cfg.init)
-        found, architecture = load_model(folder)
-        if architecture != build.architecture(cfg):
-            raise ConfigError(
-                f"init={cfg.init} holds {_summary(architecture)}; "
-                f"this run trains {_summary(build.architecture(cfg))}."
-            )
-        model.load_state_dict(found.state_dict())
+        _fine_tune(cfg, model)
     if model.realism is None:
         return None
     if cfg.stage1 is not None:
@@ -72,6 +71,20 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
             )
         model.realism.load_state_dict(module_state(saved["state_dict"], "network"))
     return model.first_block
+
+
+def _fine_tune(cfg: DictConfig, model: Resolver) -> None:
+    found, theirs = load_model(model_folder(cfg.init))
+    ours = build.architecture(cfg)
+    if any(theirs.get(key) != ours.get(key) for key in {*theirs, *ours} - {*ENDS}):
+        raise ConfigError(
+            f"init={cfg.init} holds {_summary(theirs)}; this run trains {_summary(ours)}."
+        )
+    fresh, trained = model.state_dict(), found.state_dict()
+    for name, value in trained.items():
+        if name in fresh and fresh[name].shape == value.shape:
+            fresh[name] = value
+    model.load_state_dict(fresh)
 
 
 def _generator(config: Any) -> str:

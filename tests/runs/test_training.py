@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 
 from mtlsr.data.images import write_image
 from mtlsr.networks.folder import load_model
-from mtlsr.runs import photographs
+from mtlsr.runs import build, photographs
 from mtlsr.runs.schema import STAGES, ConfigError
+from mtlsr.runs.starting import start_weights
 from mtlsr.train import check, run
 
 SEED = ["backbone/realism=seed", "backbone/restoration=seed"]
@@ -199,6 +200,30 @@ def test_fine_tuning_starts_from_the_model(compose, finished):
     before, after = weights(finished), weights(run(cfg))
     for name, value in before.items():
         torch.testing.assert_close(value, after[name], atol=1e-8, rtol=1e-6)
+
+
+def test_fine_tuning_for_another_scale_begins_the_last_layers_anew(compose, finished):
+    cfg = compose("train", "scale=2", f"init={finished}")
+    model = build.networks(cfg)
+    fresh = {name: value.clone() for name, value in model.state_dict().items()}
+    start_weights(cfg, model)
+    trained, found = weights(finished), model.state_dict()
+    anew = {name for name in found if found[name].shape != trained[name].shape}
+    assert anew == {
+        *(
+            f"restoration.{head}.{kind}"
+            for head in ("structure", "texture")
+            for kind in ("weight", "bias")
+        ),
+        "restoration.fuse.weight",
+    }
+    for name, value in found.items():
+        assert torch.equal(value, (fresh if name in anew else trained)[name])
+
+
+def test_fine_tuning_keeps_the_backbone(compose, finished):
+    with pytest.raises(ConfigError, match=r"holds residual/unet ×4 .*; this run trains .*×2"):
+        check(compose("train", "scale=2", f"init={finished}", "backbone.restoration.units=[3,1]"))
 
 
 def test_stage_two_sees_degraded_images_by_choice(compose):
