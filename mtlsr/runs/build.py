@@ -1,5 +1,7 @@
 """From the configuration to objects. The only module that instantiates what YAML names."""
 
+import os
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.table import build_network
@@ -70,6 +73,7 @@ def realism_stage(cfg: DictConfig, model: Resolver) -> RealismStage:
     """Stage 1: it trains `model`'s first network."""
     assert model.realism is not None  # checked at the start: `checking.check`
     terms = losses.objective(cfg, "realism")
+    _compile(cfg, model.realism)
     return RealismStage(
         model.realism,
         terms,
@@ -84,6 +88,7 @@ def restoration_stage(
 ) -> RestorationStage:
     """Stage 2: it trains all networks; a copy of `reference`, if any, judges and anchors."""
     terms = losses.objective(cfg, "restoration", reference)
+    _compile(cfg, model)
     return RestorationStage(
         model,
         terms,
@@ -95,6 +100,12 @@ def restoration_stage(
         losses.balancer(cfg, "restoration", terms),
         losses.diagnose_every(cfg),
     )
+
+
+def _compile(cfg: DictConfig, network: nn.Module) -> None:
+    """Let the network be compiled when it is first called; its weights keep their names."""
+    if cfg.trainer.get("compile"):  # earlier runs have no such key
+        network.compile()
 
 
 def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
@@ -116,8 +127,15 @@ def check_trainer(cfg: DictConfig, stage: StageName) -> None:
             f"trainer.strategy is {strategy!r}, which cuts weights to pieces; averaged weights, "
             "the anchor and balancing need them whole: use ddp_find_unused_parameters_true."
         )
-    if cfg.trainer.sync_batchnorm and hardware.device(cfg).type == "cpu":
+    on_cpu = hardware.device(cfg).type == "cpu"
+    if cfg.trainer.sync_batchnorm and on_cpu:
         raise ConfigError("trainer.sync_batchnorm is true, which exists on GPUs only.")
+    compiler = os.environ.get("CXX", "g++")
+    if cfg.trainer.compile and on_cpu and shutil.which(compiler) is None:
+        raise ConfigError(
+            f"trainer.compile is true, which needs a C++ compiler on a CPU, and {compiler} is not "
+            "here: install it, name another one in the variable CXX, or leave it false."
+        )
     try:
         trainer(cfg, stage, logger=False)
     except Exception as error:  # Lightning raises whatever comes to its mind

@@ -14,10 +14,12 @@ from mtlsr.errors import UserError
 from mtlsr.runs.life import plain
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.manifest import read_manifest
+from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import RESULTS
 from mtlsr.runs.schema import ConfigError
-from mtlsr.sweeps.jobs import COMMAND, expanded
+from mtlsr.sweeps.jobs import COMMAND, Job, expanded
 from mtlsr.sweeps.report import report
+from mtlsr.sweeps.variants import find_baseline, variants
 
 SHELF = "stage1"
 """Folder of a sweep that holds what its jobs share."""
@@ -31,7 +33,7 @@ INDIFFERENT = ("folder", "cache", "resume", "sweep", "logger", "trainer.progress
 
 @contextmanager
 def sweeping(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> Iterator[None]:
-    """Around a sweep: refuse to go on with another one; report, however it ends.
+    """Around a sweep: refuse one that has no answer or is another one's; report, however it ends.
 
     Args:
         cfg: The first job's configuration.
@@ -39,8 +41,10 @@ def sweeping(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> It
         jobs: The overrides of every job.
 
     Raises:
-        UserError: `sweep.resume` names no sweep, or another one; or not every job is done.
+        UserError: `sweep.baseline` or `sweep.metrics` is unknown, `sweep.resume` names no sweep, or
+            another one; or not every job is done.
     """
+    _check_reported(cfg, folder, jobs)
     if cfg.sweep.resume is not None:
         _check_same(Path(cfg.sweep.resume), jobs)
     try:
@@ -94,6 +98,13 @@ def _label(cfg: DictConfig, sweep: Path, overrides: Sequence[str]) -> None:
     }
     with open_dict(cfg.logger):
         cfg.logger.wandb.update(labels)
+
+
+def _check_reported(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> None:
+    """Refuse what the report would stumble over when all jobs are done."""
+    find_measures(cfg.sweep.metrics)
+    planned = [Job(i, folder / str(i), folder, tuple(given)) for i, given in enumerate(jobs)]
+    find_baseline(variants(planned), cfg.sweep.baseline)
 
 
 def _check_same(folder: Path, jobs: Sequence[Sequence[str]]) -> None:

@@ -10,6 +10,7 @@ from mtlsr import Upscaler
 from mtlsr.errors import UserError
 from mtlsr.inference import exporting
 from mtlsr.inference.exporting import Enlargement, export_onnx, largest_difference
+from mtlsr.networks.bundled import bundled
 from mtlsr.networks.folder import load_model
 from mtlsr.networks.table import build_pair
 
@@ -71,6 +72,23 @@ def test_every_pair_can_be_exported(tmp_path, pair, scale):
     torch.manual_seed(0)
     network = build_pair(*PAIRS[pair], scale=scale, vector_size=5, structure_channels=2)
     assert export_onnx(network, tmp_path / "pair.onnx") < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bundled())
+def test_what_comes_with_the_package_can_be_exported(tmp_path, name):
+    network = load_model(bundled()[name])[0]
+    export_onnx(network, tmp_path / "bundled.onnx")
+    model = onnx.load(tmp_path / "bundled.onnx")
+    assert {node.domain for node in model.graph.node} == {""}
+    session = onnxruntime.InferenceSession(
+        tmp_path / "bundled.onnx", providers=["CPUExecutionProvider"]
+    )
+    upscaler = Upscaler.from_pretrained(name, precision="float32")
+    for size in HEIGHTS_AND_WIDTHS:
+        image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(sum(size)))
+        (made,) = session.run(None, {"input": image.numpy()})
+        np.testing.assert_allclose(made, upscaler(image).numpy(), atol=1e-4, rtol=0)
 
 
 class Shifted(torch.nn.Module):

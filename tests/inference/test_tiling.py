@@ -11,6 +11,8 @@ from mtlsr.errors import UserError
 from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.tiling import LEAST, Cut, stretches
 from mtlsr.networks.base import Resolver, SingleTask
+from mtlsr.networks.bundled import bundled
+from mtlsr.networks.folder import load_model
 from mtlsr.networks.measure import reach
 from mtlsr.networks.table import PARTNERS, build_pair, build_single_task
 
@@ -82,6 +84,7 @@ NETWORKS: dict[str, Callable[[], Resolver]] = {
         name: lambda name=name: single(name)
         for name in ("srcnn", "vdsr", "edsr_baseline", "imdn", "span")
     },
+    **{name: lambda path=path: load_model(path)[0].eval() for name, path in bundled().items()},
 }
 
 

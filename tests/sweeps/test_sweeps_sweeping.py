@@ -136,6 +136,24 @@ def manifest(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())
 
 
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["sweep.baseline=loss.lambda2=0.3"], "baseline is 'loss.lambda2=0.3', which means 0 of"),
+        (["sweep.baseline=2"], "baseline is '2', which means 0 of these: loss.lambda2=0.1; "),
+        (["sweep.metrics=[psnr_y,beauty]"], "beauty"),
+    ],
+)
+def test_what_cannot_be_reported_refuses_the_sweep_before_its_first_job(
+    train, tmp_path, overrides, said
+):
+    code, _, error = train("loss.lambda2=0.1,0.5", *overrides)
+    assert code == 1
+    assert said in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "sweep").exists()
+
+
 def test_jobs_share_a_stage_1_and_end_with_the_bits_of_their_own(train, tmp_path):
     code, *_ = train("loss.lambda2=0.1,0.5", "seed=0,1", LOGGED)
     assert code == 0

@@ -80,6 +80,8 @@ class TrainerConfig:
     """Steps between logged values."""
     progress: bool = MISSING
     """Whether the progress bar is shown."""
+    compile: bool = MISSING
+    """Whether torch.compile translates the networks first, which takes minutes on a CPU."""
     profile: bool = MISSING
     """Whether a trace of some steps of each stage is left in profile/."""
     checkpoint: CheckpointConfig = MISSING

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mtlsr.errors import UserError
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.command import guarded
+from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, check_ranges
 from mtlsr.sweeps.report import report
@@ -47,6 +48,7 @@ def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
         raise ConfigError(
             f"search.objectives is {names}; it holds one or more of {', '.join(trials.OBJECTIVES)}."
         )
+    find_measures(cfg.sweep.metrics)
     for key, value, allowed in (
         ("trainer.devices", cfg.trainer.devices, 1),
         ("trainer.num_nodes", cfg.trainer.num_nodes, 1),
