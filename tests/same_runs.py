@@ -20,7 +20,7 @@ def logged(folder: Path) -> list[dict[str, str]]:
 
 
 def assert_same(expected: Path, found: Path) -> None:
-    """Compare model, results, logged values and what the last checkpoints hold."""
+    """Compare files, model, results, logged values and what the last checkpoints hold."""
     for name in ("model/model.safetensors", "results.json", "per_image.csv", "terms.json"):
         assert (expected / name).read_bytes() == (found / name).read_bytes(), name
     before, after = logged(expected), logged(found)
@@ -31,7 +31,13 @@ def assert_same(expected: Path, found: Path) -> None:
             path = Path("checkpoints", stage, f"{name}.ckpt")
             a, b = (torch.load(folder / path, weights_only=True) for folder in (expected, found))
             assert_equal(a, b, f"{stage}/{name}")
-    assert not list(found.rglob(".*.tmp"))
+    assert files_of(expected) == files_of(found)
+
+
+def files_of(run: Path) -> list[str]:
+    """The files and folders of a run, but for those of its commands and of W&B."""
+    paths = [path.relative_to(run) for path in run.rglob("*")]
+    return sorted(str(path) for path in paths if path.parts[0] not in (".hydra", "wandb"))
 
 
 def assert_equal(a: Any, b: Any, where: str = "") -> None:

@@ -66,7 +66,8 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    # A run that was killed here and goes on takes away what is called so.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".", suffix=".tmp") as scratch:
         config = Path(scratch, CONFIG)
         config.write_text(json.dumps({"format": FORMAT, **architecture}, indent=2) + "\n")
         save_file(weights, Path(scratch, WEIGHTS))

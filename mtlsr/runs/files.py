@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,5 +73,8 @@ def sync_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left unfinished anywhere below a folder."""
-    for path in folder.rglob(UNFINISHED):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(UNFINISHED)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from mtlsr.runs.checkpoints import BEST, LAST, PREVIOUS
+from mtlsr.runs.checkpoints import BEST, LAST, PREVIOUS, State
 from mtlsr.runs.files import link
 from mtlsr.runs.generators import generator_states, restore_generators
 from mtlsr.runs.tracking import MetricsCsv
@@ -116,6 +116,13 @@ class Checkpoints(pl.Callback):
             written = [log.rows() for log in trainer.loggers if isinstance(log, MetricsCsv)]
             checkpoint["rows"] = written[0] if written else None
         _settle(trainer, checkpoint["loops"]["fit_loop"])
+
+
+def generators_in(checkpoint: State) -> list[dict[str, Any]]:
+    """The generators' states, process by process; none of a checkpoint of an earlier version."""
+    own = checkpoint.get("callbacks", {}).get(Checkpoints.__qualname__, {})
+    found: list[dict[str, Any]] = own.get("generators", [])
+    return found
 
 
 def _settle(trainer: pl.Trainer, loop: dict[str, Any]) -> None:

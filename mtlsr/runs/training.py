@@ -8,17 +8,19 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.runs import build, photographs
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.averaging import AveragedWeights
 from mtlsr.runs.checkpoints import folder_of, newest
+from mtlsr.runs.generators import restore_generators
 from mtlsr.runs.guard import Guard, Rewind
 from mtlsr.runs.interruption import Signals, StopOnSignal
 from mtlsr.runs.memory import out_of_memory, ran_out
 from mtlsr.runs.progress import StageProgress
-from mtlsr.runs.saving import Checkpoints
+from mtlsr.runs.saving import Checkpoints, generators_in
 from mtlsr.runs.schema import StageName
 from mtlsr.runs.together import Together
 from mtlsr.runs.tracking import MetricsCsv
@@ -43,7 +45,8 @@ class Training:
     def fit(self, stage: Stage, extra: Sequence[pl.Callback] = ()) -> None:
         """Train a stage to its last step, from its newest intact checkpoint where there is one.
 
-        Afterwards its network holds the averaged weights.
+        Afterwards its network holds the averaged weights, and the generators are where the last
+        step left them, also where that was another process's.
 
         Args:
             stage: What is trained.
@@ -58,6 +61,7 @@ class Training:
             resumed, state = (None, {}) if found is None else found[:2]
             if (done := int(state.get("global_step", 0))) >= steps:
                 stage.load_state_dict(state["state_dict"])
+                restore_generators(generators_in(state), getattr(rank_zero_only, "rank", 0))
                 return
             try:
                 return self._fit(stage, resumed, done, extra)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
@@ -21,7 +20,6 @@ from mtlsr.runs.manifest import Manifest
 from mtlsr.sweeps.details import METRICS
 
 RECORD = "stage1.json"
-GENERATORS = "generators.pt"
 CHECKPOINTS = "checkpoints"
 
 OTHER = (
@@ -40,8 +38,8 @@ def shared_stage1(
 
     A stage 1 is the same where its configuration, seed, photographs, code, packages and hardware
     are. Whoever comes first trains it; others wait, also in other processes, and copy its
-    checkpoints, which are verified by their hashes, with the state of torch's generators behind it:
-    they go on, bit for bit, as if they had trained it. Who dies while training leaves nothing.
+    checkpoints, which are verified by their hashes: they go on, bit for bit, as if they had trained
+    it. Who dies while training or copying leaves nothing.
 
     Args:
         cfg: A training's configuration. Without `sweep.stage1` nothing is shared, nor where several
@@ -64,11 +62,10 @@ def shared_stage1(
     with _locked(shelf):
         record = _verified(shelf)
         if record is not None and not begun:
-            shutil.copytree(shelf / CHECKPOINTS, own, dirs_exist_ok=True)
             _repeat(shelf / METRICS, loggers)
+            _copy(shelf / CHECKPOINTS, own)
             manifest.write(stage1={"key": name, "trained_by": record["run"], **record["lineage"]})
             yield
-            _restore_generators(shelf / GENERATORS)
             return
         yield
         if record is None and not further:
@@ -123,8 +120,6 @@ def _publish(shelf: Path, folder: Path, manifest: Manifest) -> None:
     shutil.copytree(folder / "checkpoints" / "realism", unfinished / CHECKPOINTS)
     if (folder / METRICS).is_file():
         shutil.copy(folder / METRICS, unfinished / METRICS)
-    states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
-    torch.save(states, unfinished / GENERATORS)
     files = [path for path in sorted(unfinished.rglob("*")) if path.is_file()]
     record = {
         "run": str(folder),
@@ -134,6 +129,13 @@ def _publish(shelf: Path, folder: Path, manifest: Manifest) -> None:
     write_json(unfinished / RECORD, record)
     shutil.rmtree(shelf, ignore_errors=True)
     unfinished.rename(shelf)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder, completely or not at all."""
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copytree(source, unfinished)
+    unfinished.rename(target)
 
 
 def _lineage(manifest: Manifest) -> dict[str, Any]:
@@ -152,13 +154,6 @@ def _repeat(path: Path, loggers: Sequence[Logger]) -> None:
             values = {name: float(value) for name, value in row.items() if value}
             for logger in loggers:
                 logger.log_metrics(values, step)
-
-
-def _restore_generators(path: Path) -> None:
-    states = torch.load(path, weights_only=True)
-    torch.set_rng_state(states[0])
-    if states[1:]:
-        torch.cuda.set_rng_state_all(states[1:])
 
 
 def _hash(path: Path) -> str:

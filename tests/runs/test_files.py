@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.runs.files import replacing, write_json
+from mtlsr.runs.files import replacing, sweep, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path):
@@ -31,3 +31,12 @@ def test_others_may_read_it_as_the_system_says(tmp_path):
     with replacing(written):
         pass
     assert plain.stat().st_mode == written.stat().st_mode
+
+
+def test_what_was_left_unfinished_is_swept_away(tmp_path):
+    (tmp_path / "a" / ".realism.7.tmp").mkdir(parents=True)
+    (tmp_path / "a" / ".realism.7.tmp" / "last.ckpt").write_text("half")
+    (tmp_path / ".b.json.7.tmp").write_text("half")
+    (tmp_path / "a" / "last.ckpt").write_text("whole")
+    sweep(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "last.ckpt"]

@@ -7,7 +7,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+import torch
 
+from mtlsr.networks import folder as models
 from mtlsr.runs import checkpoints, files
 from mtlsr.runs.averaging import AveragedWeights
 from mtlsr.runs.progress import StageProgress
@@ -44,7 +46,8 @@ def dying(owner: object, name: str, when: Callable[..., bool]) -> Iterator[None]
         return original(*arguments, **named)
 
     # A killed process takes nothing away that it had begun.
-    with patch.object(owner, name, call), patch.object(Path, "unlink"):
+    kept = patch.object(Path, "unlink"), patch.object(shutil, "rmtree")
+    with patch.object(owner, name, call), kept[0], kept[1]:
         yield
 
 
@@ -71,6 +74,7 @@ def nth(count: int) -> Callable[..., bool]:
         (Checkpoints, "_name_best", nth(4)),  # the best state has no second name yet
         (files, "sync", nth(5)),  # written, and not in its place
         (checkpoints.torch, "save", nth(6)),
+        (models.os, "replace", lambda path, _: path.name == models.WEIGHTS),
     ],
 )
 def test_a_dead_run_goes_on_to_the_same_bits(compose, straight, owner, name, when):
@@ -89,6 +93,27 @@ def test_a_run_that_dies_again_and_again_goes_on(compose, straight):
             run(given)
         given = compose("train", f"resume={cfg.folder}")
     assert_same(straight, run(given))
+
+
+def test_stage_2_begins_with_the_generators_that_stage_1_left(compose):
+    """Whether stage 1 was trained just now, or by a process that died at stage 2's first step."""
+    states = []
+
+    def note(original: Callable[..., None]) -> Callable[..., None]:
+        def on_train_start(self, trainer, module):
+            original(self, trainer, module)
+            torch.rand(3 if module.stage == "realism" else 0)
+            if module.stage == "restoration":
+                states.append(torch.get_rng_state())
+
+        return on_train_start
+
+    cfg = compose("train", *PLAN, folder="dead")
+    with patch.object(StageProgress, "on_train_start", note(StageProgress.on_train_start)):
+        with dying(StageProgress, "on_train_batch_end", at("restoration", 1)), pytest.raises(Died):
+            run(cfg)
+        run(compose("train", f"resume={cfg.folder}"))
+    assert torch.equal(*states)
 
 
 def test_a_run_without_validation_has_a_checkpoint_every_few_steps(compose):

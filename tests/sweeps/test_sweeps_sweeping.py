@@ -19,6 +19,8 @@ from mtlsr.stages.restoration import RestorationStage
 from mtlsr.train import around, check, job
 from tests.conftest import QUICK
 from tests.runs.test_guard import broken
+from tests.runs.test_resuming import Died
+from tests.same_runs import logged
 from tests.sweeps.killed import run_undisturbed_and_killed
 
 LOGGED = "trainer.log_every=1"
@@ -207,6 +209,25 @@ def test_a_damaged_stage_1_is_trained_again(train, tmp_path):
     (tmp_path / "sweep").rename(tmp_path / "earlier")
     assert train("loss.lambda2=0.7", shelf)[0] == 0
     assert manifest(tmp_path / "sweep" / "0")["seconds"]["realism"] < 1
+
+
+def test_a_job_that_dies_while_it_takes_a_stage_1_takes_it_again(train, tmp_path):
+    original = shutil.copytree
+
+    def dying(source, target, **options):
+        if "sweep/1" not in str(target):
+            return original(source, target, **options)
+        Path(target).mkdir(parents=True)
+        shutil.copy(Path(source, "best.ckpt"), target)
+        raise Died
+
+    with patch("mtlsr.sweeps.sharing.shutil.copytree", dying), pytest.raises(Died):
+        train("loss.lambda2=0.1,0.5", LOGGED)
+    assert train("loss.lambda2=0.1,0.5", LOGGED, "sweep.resume=sweep")[0] == 0
+    rows = [logged(tmp_path / "sweep" / number) for number in "01"]
+    steps = [[row["step"] for row in job if row["realism/loss"]] for job in rows]
+    assert steps[0] == steps[1] == ["0", "1", "2", "3"]
+    assert not list(tmp_path.rglob(".*.tmp"))
 
 
 def test_a_sweep_goes_on_with_what_is_missing_or_failed(train, tmp_path):
