@@ -1,5 +1,6 @@
 """A run's record from its first moment to its end, whichever that is, and its display."""
 
+import errno
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.inspection.screening import listed
+from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.command import Interrupted
@@ -18,6 +20,9 @@ from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.pruning import PRUNED, Pruned
 from mtlsr.runs.schema import STAGES
 from mtlsr.runs.slurm import requeue
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that has no room."""
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -48,6 +53,16 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
     except Pruned:
         manifest.write(status=PRUNED)
         raise
+    except OSError as error:
+        if error.errno not in FULL:
+            manifest.fail(f"{type(error).__name__}: {error}")
+            raise
+        full = UserError(
+            f"{str(folder)!r} cannot take more files ({error.strerror}); its checkpoints are as "
+            f"they were. Make room and go on with: python -m mtlsr.train resume={folder}"
+        )
+        manifest.fail(str(full))
+        raise full from error
     except BaseException as error:
         manifest.fail(f"{type(error).__name__}: {error}")
         raise

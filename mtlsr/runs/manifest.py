@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -75,8 +75,9 @@ class Manifest:
         self._save()
 
     def fail(self, said: str) -> None:
-        """Note that the run failed, and why."""
-        self.write(status="failed", error=said)
+        """Note that the run failed, and why, if there is room for that."""
+        with suppress(OSError):
+            self.write(status="failed", error=said)
 
     @rank_zero_only
     def _save(self) -> None:
@@ -91,7 +92,7 @@ class Manifest:
         finally:
             seconds = self.values["seconds"].get(what, 0) + time.perf_counter() - start
             self.values["seconds"][what] = round(seconds, 2)
-            self.write()
+        self.write()
 
 
 def commit() -> str | None:

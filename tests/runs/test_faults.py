@@ -7,17 +7,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from mtlsr.errors import UserError
 from mtlsr.runs.checkpoints import CheckpointError, read
 from mtlsr.runs.command import Interrupted
 from mtlsr.runs.progress import StageProgress
 from mtlsr.train import run
 from tests.runs.test_resuming import PLAN, Died, at, dying
 from tests.runs.test_signals import asked_at
-from tests.same_runs import assert_same
+from tests.same_runs import assert_equal, assert_same, logged
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +67,11 @@ def test_where_every_checkpoint_is_damaged_the_run_says_so_and_touches_nothing(c
 
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
-    """A file system of 1.5 MB, or the next best thing: a limit on the size of a file."""
+    """A file system of 6 MB, or the next best thing: a limit on the size of a file."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(folder)], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True
     )
     if mounted.returncode == 0:
         yield folder
@@ -83,28 +85,36 @@ def small_disk(tmp_path) -> Iterator[Path]:
     signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_a_full_disk_stops_the_run_and_leaves_the_checkpoint_before(
-    compose, small_disk, straight, tmp_path
-):
+def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(compose, small_disk, straight):
     cfg = compose("train", *PLAN, "stages=[realism]", f"folder={small_disk}/run")
     filler = small_disk / "filler"
     original = StageProgress.on_train_batch_end
+    mounted = os.path.ismount(small_disk)
 
     def fill(self, trainer, module, *rest):
         original(self, trainer, module, *rest)
-        if trainer.global_step == 4 and os.path.ismount(small_disk):
-            with filler.open("wb") as file:
+        if trainer.global_step == 3 and mounted:
+            with suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
-                    file.write(bytes(4096))
+                    file.write(bytes(512))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(StageProgress, "on_train_batch_end", fill)
-        with pytest.raises((OSError, CheckpointError)):
+        with pytest.raises(UserError, match=r"\((No space left on device|File too large)\)") as end:
             run(cfg)
+    assert "Make room and go on" in str(end.value)
+    assert "\n" not in str(end.value)
     kept = small_disk / "run" / "checkpoints" / "realism"
-    assert not list(kept.glob(".*.tmp"))
-    for path in kept.iterdir():
-        assert read(path)["global_step"] <= 4
+    assert not list(small_disk.rglob(".*.tmp"))
+    if not mounted:
+        return
+    assert read(kept / "last.ckpt")["global_step"] == 2
+    filler.unlink()
+    run(compose("train", f"resume={cfg.folder}"))
+    expected = read(straight / "checkpoints" / "realism" / "last.ckpt")
+    assert_equal(expected["state_dict"], read(kept / "last.ckpt")["state_dict"])
+    steps = [int(row["step"]) for row in logged(small_disk / "run") if row["realism/loss"]]
+    assert steps == [0, 1, 2, 3]
 
 
 def test_a_clock_that_goes_back_changes_nothing(compose, straight, monkeypatch):
