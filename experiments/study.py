@@ -141,6 +141,7 @@ def draw(found: Leaderboard, board: Board, labels: Mapping[str, str], folder: Pa
         sides = [[interval.mean - interval.low], [interval.high - interval.mean]]
         axes.errorbar([interval.mean], [label], xerr=sides, fmt="o", capsize=4, color="#0072b2")
     axes.axvline(0, color="#888888", linestyle=":")
+    axes.margins(y=0.2)
     axes.set_xlabel(f"Δ {measure.title}, {measure.unit}, to “{labels[found.baseline.name]}”")
     axes.set_title(f"{board.dataset}, {board.images} images")
     save(figure, folder / "figure.png")

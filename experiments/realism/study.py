@@ -1,9 +1,10 @@
-"""What does realism cost and give? The term of λ2 off and on, and the adversarial term beside it.
+"""What does realism cost and give? The term of λ2 off, on, and ten times as strong.
 
-    python -m experiments.realism.study [--seeds 0 1 2] [overrides of mtlsr.train]
+    python -m experiments.realism.study dataset=cid22 dataset.root=<folder>
+        dataset.val_root=<folder> [--seeds 0 1 2] [overrides of mtlsr.train]
 
 Distortion (PSNR, SSIM) and perception (Gram distance, NIQE, texture) side by side. All runs of a
-seed share their stage 1, which judges them.
+seed share their stage 1, which judges them. experiments/adversarial asks the same of that term.
 """
 
 import statistics
@@ -43,7 +44,6 @@ STUDY = Study(
         "λ2 = 0": ["loss.lambda2=0"],
         "λ2 = 0.1 (default)": [],
         "λ2 = 1": ["loss.lambda2=1"],
-        "adversarial": ["loss=adversarial"],
     },
     more=perception,
 )
