@@ -58,9 +58,9 @@ lint: $(VENV)/.tested ## Check style, format and types
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-flagship: setup ## Train the weights that come with the package, from DATA=<folder with train and val/cid22>
+flagship: setup ## Train the weights that come with it, from DATA=<folder>; SCALE=2 or 3 from those for ×4
 	$(if $(DATA),,$(error DATA is missing: DATA=<folder that holds train and val/cid22>))
-	$(BIN)/python -m mtlsr.train experiment=flagship "dataset.root=$(DATA)/train" \
+	$(BIN)/python -m mtlsr.train experiment=flagship$(if $(SCALE),_rescaled scale=$(SCALE)) "dataset.root=$(DATA)/train" \
 	"dataset.val_root=$(DATA)/val/cid22" $(ARGS)
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
