@@ -24,6 +24,9 @@ from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
 from mtlsr.stages.restoration import RestorationStage
 
+LOGGERS = ("mtlsr.runs.tracking.Wandb", "pytorch_lightning.loggers.TensorBoardLogger")
+"""What a configuration may have made by its name."""
+
 
 def architecture(cfg: DictConfig) -> dict[str, Any]:
     """The arguments of `build_network` as plain values: what a model folder keeps."""
@@ -108,8 +111,21 @@ def _compile(cfg: DictConfig, network: nn.Module) -> None:
         network.compile()
 
 
+def check_loggers(cfg: DictConfig) -> None:
+    """Refuse what is no logger (ConfigError): a stranger's run folder could name any function."""
+    for name, node in cfg.logger.items():
+        options = OmegaConf.to_container(node) if OmegaConf.is_dict(node) else {}
+        target = options.pop("_target_", None) if isinstance(options, dict) else None
+        if target not in LOGGERS or "_target_" in str(options):
+            raise ConfigError(
+                f"logger.{name} is {node}; its _target_ is one of {', '.join(LOGGERS)}, and "
+                "nothing in it has another."
+            )
+
+
 def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
     """The loggers that the configuration names, each writing below the run's folder."""
+    check_loggers(cfg)
     made: list[Logger] = []
     for name, node in cfg.logger.items():
         try:

@@ -46,6 +46,7 @@ def check(cfg: DictConfig) -> None:
             f"trainer.guard.policy is {cfg.trainer.guard.policy!r}; "
             f"it is one of {', '.join(POLICIES)}."
         )
+    build.check_loggers(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
     losses.discriminator(cfg)
     files = photographs.dataset(cfg)

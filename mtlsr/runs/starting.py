@@ -23,12 +23,17 @@ ENDS = ("scale", "vector_size", "structure_channels")
 
 
 def settled(cfg: DictConfig) -> DictConfig:
-    """The configuration to run, a resumed run's own where there is one. Sets seed and threads."""
+    """The configuration to run, a resumed run's own where there is one. Sets seed and threads.
+
+    Raises:
+        ConfigError: `resume` is no run folder, or its configuration names what is no logger.
+    """
     if cfg.resume == AUTO:
         cfg.resume = cfg.folder if (Path(cfg.folder) / NAME).is_file() else None
     if cfg.resume is not None:
         stored = read_manifest(cfg.resume, "resume")["config"]
         cfg = OmegaConf.create({**stored, "folder": str(cfg.resume), "resume": str(cfg.resume)})
+    build.check_loggers(cfg)
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
     pl.seed_everything(cfg.seed, verbose=False)

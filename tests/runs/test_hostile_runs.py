@@ -1,0 +1,60 @@
+"""Run folders that a stranger made: nothing of them runs, be they resumed or reproduced."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtlsr import reproduce
+from mtlsr.runs.schema import ConfigError
+from mtlsr.train import run
+
+
+@pytest.fixture
+def plain(compose):
+    """The configuration of a run as its manifest holds it."""
+    from mtlsr.runs.life import plain
+
+    return plain(compose("train", folder="run"))
+
+
+def touching(victim: Path) -> dict:
+    return {
+        "_target_": "pathlib.Path.touch",
+        "self": {"_target_": "pathlib.Path", "_args_": [str(victim)]},
+    }
+
+
+def hostile(victim: Path) -> list[dict]:
+    wandb, board = "mtlsr.runs.tracking.Wandb", "pytorch_lightning.loggers.TensorBoardLogger"
+    return [
+        {"_target_": "os.system", "command": f"touch {victim}"},
+        {"_target_": "mtlsr.runs.build.Path.touch", "self": str(victim)},
+        {"_target_": wandb, "project": touching(victim)},
+        {"_target_": board, "name": [{"deep": touching(victim)}]},
+        [touching(victim)],
+        touching(victim),
+    ]
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("way", ["resume", "reproduce"])
+def test_a_manifest_that_names_a_function_is_refused(compose, plain, tmp_path, way, number):
+    victim, folder = tmp_path / "victim", tmp_path / "run"
+    folder.mkdir()
+    plain["logger"] = {"x": hostile(victim)[number]}
+    manifest = {"status": "done", "config": plain}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ConfigError, match=r"logger\.x is .*; its _target_ is one of"):
+        if way == "resume":
+            run(compose("train", f"resume={folder}"))
+        else:
+            reproduce.reproduce(folder)
+    assert sorted(tmp_path.rglob("*")) == [folder, folder / "manifest.json"]
+
+
+def test_a_logger_of_ones_own_is_refused_before_the_run_begins(compose):
+    from mtlsr.train import check
+
+    with pytest.raises(ConfigError, match=r"logger\.x is"):
+        check(compose("train", "+logger.x._target_=my.Logger"))
