@@ -72,9 +72,10 @@ class Guard(pl.Callback):
             _forget(optimizer)
             return
         assert isinstance(pl_module, Stage)
-        loss = float(pl_module.loss)
         scaled = trainer.precision == "16-mixed"
-        said = self._complaint(loss, [] if scaled else pl_module.gradient_lengths(optimizer))
+        lengths = [] if scaled else pl_module.gradient_lengths(optimizer)
+        loss, *found = _read([pl_module.loss, *lengths])
+        said = self._complaint(loss, found)
         bad = said is not None
         if trainer.world_size > 1:
             bad = trainer.strategy.reduce_boolean_decision(bad, all=False)
@@ -86,13 +87,13 @@ class Guard(pl.Callback):
             return
         self._act(trainer, pl_module, optimizer, said or "another process found it bad")
 
-    def _complaint(self, loss: float, lengths: Sequence[Tensor]) -> str | None:
+    def _complaint(self, loss: float, lengths: Sequence[float]) -> str | None:
         if not math.isfinite(loss):
             return f"the loss is {loss}"
         mean, weight = self.mean
         if self.explosion and weight > 0 and abs(loss) > self.explosion * mean > 0:
             return f"the loss is {loss:.4g}, and {mean:.4g} was its mean"
-        if not math.isfinite(sum(map(float, lengths))):
+        if not math.isfinite(sum(lengths)):
             return "the gradient is not finite"
         return None
 
@@ -146,6 +147,12 @@ def gradient_norms(stage: Stage, batch: Batch) -> dict[str, float]:
                 present = [gradient for gradient in gradients if gradient is not None]
                 found[name] = float(torch.nn.utils.get_total_norm(present))
     return found
+
+
+def _read(numbers: Sequence[Tensor]) -> list[float]:
+    """Bring numbers to the CPU, all at once: a GPU's work has to end before each reading."""
+    together = torch.stack([number.detach().to(numbers[0].device) for number in numbers])
+    return together.tolist()  # type: ignore[no-any-return]
 
 
 def _culprit(values: dict[str, float], norms: dict[str, float]) -> str:
