@@ -44,6 +44,16 @@ def test_each_run_has_a_wandb_run_of_its_own_with_the_plain_configuration(compos
     assert len(set(seen)) == 2
 
 
+def test_a_run_that_goes_on_keeps_its_wandb_run(compose, tmp_path):
+    cfg, seen = compose("train", "logger=wandb"), []
+    for _ in range(2):
+        with tracked(cfg, tmp_path / "run", {}) as loggers:
+            seen.append(loggers[1].experiment.id)
+    assert seen[0] == seen[1]
+    runs = {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("run/wandb/offline-run-*")}
+    assert runs == {seen[0]}
+
+
 def test_an_exception_ends_the_wandb_run_too(compose, tmp_path):
     cfg = compose("train", "logger=wandb")
     with (
