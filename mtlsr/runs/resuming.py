@@ -9,7 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.checkpoints import folder_of, newest
 from mtlsr.runs.files import sweep
-from mtlsr.runs.schema import STAGES, StageName
+from mtlsr.runs.schema import STAGES, ConfigError, StageName
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,10 @@ def find_start(cfg: DictConfig, folder: Path) -> Start:
 
     Raises:
         CheckpointError: No checkpoint of the stage is intact.
+        ConfigError: A new run's folder holds another one's checkpoints: they would become its own.
     """
     if cfg.resume is None:
+        _check_free(folder)
         return Start()
     tidy(folder)
     for stage in reversed(STAGES):
@@ -42,6 +44,15 @@ def find_start(cfg: DictConfig, folder: Path) -> Start:
             announce(f"Going on with {stage} after step {step} of {total}, from {path.name}.")
             return Start(stage, state.get("rows"))
     return Start(rows=0)
+
+
+@rank_zero_only
+def _check_free(folder: Path) -> None:
+    if any((folder / "checkpoints").glob("*/*.ckpt")):
+        raise ConfigError(
+            f"{str(folder)!r} holds a training already; go on with it by resume={folder}, or "
+            "choose another folder with hydra.run.dir=<folder>."
+        )
 
 
 tidy = rank_zero_only(sweep)

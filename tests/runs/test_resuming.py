@@ -14,6 +14,7 @@ from mtlsr.runs import checkpoints, files
 from mtlsr.runs.averaging import AveragedWeights
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.saving import Checkpoints
+from mtlsr.runs.schema import ConfigError
 from mtlsr.train import run
 from tests.same_runs import assert_same, logged
 
@@ -146,6 +147,14 @@ def test_the_moved_folder_of_a_dead_run_goes_on(compose, straight, tmp_path):
         run(cfg)
     moved = shutil.move(cfg.folder, tmp_path / "moved")
     assert_same(straight, run(compose("train", f"resume={moved}")))
+
+
+def test_a_folder_that_holds_a_run_takes_no_other_one(compose, straight):
+    before = {path: path.stat().st_mtime_ns for path in straight.rglob("*")}
+    other = compose("train", *PLAN, "loss.lambda2=0.5", f"folder={straight}")
+    with pytest.raises(ConfigError, match=r"holds a training already; go on with it by resume="):
+        run(other)
+    assert {path: path.stat().st_mtime_ns for path in straight.rglob("*")} == before
 
 
 def test_every_step_of_both_stages_is_logged_once(straight):
