@@ -114,7 +114,7 @@ def _compile(cfg: DictConfig, network: nn.Module) -> None:
 def check_loggers(cfg: DictConfig) -> None:
     """Refuse what is no logger (ConfigError): a stranger's run folder could name any function."""
     for name, node in cfg.logger.items():
-        options = OmegaConf.to_container(node) if OmegaConf.is_dict(node) else {}
+        options = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_dict(node) else {}
         target = options.pop("_target_", None) if isinstance(options, dict) else None
         if target not in LOGGERS or "_target_" in str(options):
             raise ConfigError(

@@ -151,8 +151,7 @@ def gradient_norms(stage: Stage, batch: Batch) -> dict[str, float]:
 
 def _read(numbers: Sequence[Tensor]) -> list[float]:
     """Bring numbers to the CPU, all at once: a GPU's work has to end before each reading."""
-    together = torch.stack([number.detach().to(numbers[0].device) for number in numbers])
-    return together.tolist()  # type: ignore[no-any-return]
+    return torch.stack([number.detach().to(numbers[0].device) for number in numbers]).tolist()
 
 
 def _culprit(values: dict[str, float], norms: dict[str, float]) -> str:

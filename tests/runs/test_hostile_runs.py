@@ -32,17 +32,18 @@ def hostile(victim: Path) -> list[dict]:
         {"_target_": "mtlsr.runs.build.Path.touch", "self": str(victim)},
         {"_target_": wandb, "project": touching(victim)},
         {"_target_": board, "name": [{"deep": touching(victim)}]},
+        {"_target_": wandb, "project": "${elsewhere}"},
         [touching(victim)],
         touching(victim),
     ]
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 @pytest.mark.parametrize("way", ["resume", "reproduce"])
 def test_a_manifest_that_names_a_function_is_refused(compose, plain, tmp_path, way, number):
     victim, folder = tmp_path / "victim", tmp_path / "run"
     folder.mkdir()
-    plain["logger"] = {"x": hostile(victim)[number]}
+    plain |= {"logger": {"x": hostile(victim)[number]}, "elsewhere": touching(victim)}
     manifest = {"status": "done", "config": plain}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(ConfigError, match=r"logger\.x is .*; its _target_ is one of"):
