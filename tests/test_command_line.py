@@ -153,6 +153,13 @@ def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
     assert len(runs) == 2
 
 
+def test_resume_auto_begins_in_the_folder_of_the_run_and_goes_on_there(call, tmp_path):
+    for _ in range(2):
+        assert call("stages=[realism]", "hydra.run.dir=run", "resume=auto") == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["resumed"] == ["done"]
+
+
 def test_a_resumed_run_stays_in_its_folder(call, tmp_path):
     assert call("hydra.run.dir=run")[0] == 0
     composed = (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text()

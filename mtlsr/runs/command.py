@@ -174,7 +174,7 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
-        if key in ("resume", "search.resume") and value not in ("", "null", "auto"):
+        if key in ("resume", "search.resume") and value.strip("'") not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
         if key == "sweep.resume" and value not in ("", "null"):
             return [f"hydra.sweep.dir={value}"]
