@@ -139,7 +139,10 @@ def test_splits(tmp_path: Path, benchmark: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=nowhere"], "'nowhere' does not exist; a run or model folder, x4 is needed"),
+        (
+            ["model=nowhere"],
+            "'nowhere' does not exist; a run or model folder, x2, x3, x4 is needed",
+        ),
         (["model=bicubic"], "scale is missing: bicubic has none of its own"),
         (["model=[]"], r"model is \[\]; a run folder, a model folder, bicubic or a list"),
         (["model=[3]"], r"model is \[3\]; a run folder"),

@@ -235,7 +235,11 @@ def test_two_files_for_one_place(
     [
         ("scale", "3", "scale is 3, but the model .* enlarges by 2"),
         ("format", "gif", "format is 'gif'; it is one of same, png, tif, webp, jpg, bmp"),
-        ("model", "nowhere", "'nowhere' does not exist; a run or model folder, x4 is needed"),
+        (
+            "model",
+            "nowhere",
+            "'nowhere' does not exist; a run or model folder, x2, x3, x4 is needed",
+        ),
         ("model", ".", "'.' holds no model"),
         ("input", "empty", "holds no image"),
         ("output", "in/a.png", "which is a file; a folder is needed"),

@@ -50,7 +50,8 @@ def test_a_run_that_goes_on_keeps_its_wandb_run(compose, tmp_path):
         with tracked(cfg, tmp_path / "run", {}) as loggers:
             seen.append(loggers[1].experiment.id)
     assert seen[0] == seen[1]
-    runs = {path.name.rsplit("-", 1)[1] for path in tmp_path.glob("run/wandb/offline-run-*")}
+    # offline-run-<time>-<id>, and a number more where two began in one second.
+    runs = {path.name.split("-")[3] for path in tmp_path.glob("run/wandb/offline-run-*")}
     assert runs == {seen[0]}
 
 
