@@ -21,9 +21,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options", [[], ["balancing=upgrad"], ["experiment=single_task"]], ids=" ".join
-)
+@pytest.mark.parametrize("options", [[], ["experiment=single_task"]], ids=" ".join)
 def test_a_compiled_training_ends_with_the_same_weights(compose, traced, options):
     plain, compiled = (
         load_file(run(compose("train", *options, *more, folder=name)) / "model/model.safetensors")

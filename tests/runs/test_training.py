@@ -284,6 +284,8 @@ def test_averaged_weights_are_the_model(compose):
         (["backbone.realism.name=huge"], "backbone.realism.name is 'huge'; known are"),
         (["+backbone.restoration.depth=3"], "backbone.restoration.depth is not an option"),
         (["scale=5"], "scale is 5"),
+        (["trainer.workers=-1"], "trainer.workers is -1; it must be finite and at least 0"),
+        (["trainer.threads=0"], "trainer.threads is 0; it must be finite and at least 1"),
         (["stages=[polish]"], "stages holds 'polish'"),
         (["stages=[]"], "stages is empty"),
         (["stages=[restoration]"], "without a stage 1"),

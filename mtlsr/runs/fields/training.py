@@ -72,9 +72,9 @@ class TrainerConfig:
     channels_last: bool = MISSING
     """Memory format of the networks."""
     deterministic: bool = MISSING
-    threads: int | None = None
+    threads: int | None = number(1, default=None)
     """CPU threads; null leaves torch's choice."""
-    workers: int | None = None
+    workers: int | None = number(0, default=None)
     """Loader processes; null = none on a CPU, where they would take cores from training, else 4."""
     log_every: int = number(1)
     """Steps between logged values."""
