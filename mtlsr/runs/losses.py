@@ -150,14 +150,22 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
                 f"balancing={name} takes gradients of single terms, which the scaler of "
                 f"trainer.precision={precision} does not reach; use bf16-mixed or 32-true."
             )
+        if cfg.trainer.get("compile"):  # earlier runs have no such key
+            raise ConfigError(
+                f"balancing={name} takes gradients at maps inside the networks, of which "
+                "trainer.compile=true leaves nothing to see; set it to false."
+            )
     names = balanced_terms(terms)
     lambdas = [terms.weights[name] for name in names]
     return build_balancer(name, names, lambdas, seed=cfg.seed, **options)
 
 
 def diagnose_every(cfg: DictConfig) -> int:
-    """Every how many steps the terms' gradients are compared; 0 = never."""
-    return int(_balancing(cfg).diagnose_every)
+    """Every how many steps the terms' gradients are compared; 0 = never.
+
+    Compiled networks are one node of the graph: at the maps inside them there are no gradients.
+    """
+    return 0 if cfg.trainer.get("compile") else int(_balancing(cfg).diagnose_every)
 
 
 def _term(key: str, term: type[nn.Module], **options: Any) -> nn.Module:
