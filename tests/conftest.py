@@ -44,12 +44,12 @@ def small_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_photographs(tmp_path_factory.mktemp("small_photographs"))
 
 
-def write_photographs(folder: Path) -> Path:
-    """Fill a folder with four small images."""
+def write_photographs(folder: Path, height: int = 96, width: int = 120) -> Path:
+    """Fill a folder with four images; heights and widths are multiples of 4."""
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for name in "abcd":
-        coarse = rng.integers(0, 256, (24, 30, 3), dtype=np.uint8)
+        coarse = rng.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
         write_image(folder / f"{name}.png", bicubic_upscale(coarse, 4))
     return folder
 

@@ -10,14 +10,12 @@ import pytest
 from experiments import reproduce
 from experiments.baselines.study import WIDTHS
 from experiments.study import Study, names, publish, train
-from mtlsr.data.images import write_image
-from mtlsr.data.resize import bicubic_upscale
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
 from mtlsr.runs import build, checking
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
-from tests.conftest import QUICK
+from tests.conftest import QUICK, write_photographs
 from tests.sweeps.made import write_job, write_sweep
 
 STUDIES = ("baselines", "lambda_response", "realism", "scarcity", "stages")
@@ -156,11 +154,7 @@ def test_only_a_study_with_figures_can_be_reproduced():
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):
     """A folder of four images that are large enough for NIQE's blocks."""
-    folder, rng = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
-    for name in "abcd":
-        coarse = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
-        write_image(folder / f"{name}.png", bicubic_upscale(coarse, 4))
-    return folder
+    return write_photographs(tmp_path_factory.mktemp("photographs"), 240, 320)
 
 
 @pytest.mark.slow

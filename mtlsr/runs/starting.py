@@ -17,7 +17,6 @@ from mtlsr.runs.schema import ConfigError
 AUTO = "auto"
 """`resume=auto` goes on with the run in the run's own folder, where there is one."""
 
-
 ENDS = ("scale", "vector_size", "structure_channels")
 """Arguments of `build_network` that settle the shapes of the first and last layers alone."""
 

@@ -18,6 +18,9 @@ from mtlsr.runs import build
 from mtlsr.runs.files import replacing, sync
 from mtlsr.runs.pruning import Pruned
 
+METRICS = "metrics.csv"
+"""In a run's folder."""
+
 
 class MetricsCsv(Logger):
     """metrics.csv: a row a logged step, a column a value; both stages and later resumes append.
@@ -143,7 +146,7 @@ def tracked(
         config: What the loggers are told.
         keep: Rows of an earlier metrics.csv that the run goes on from; None = all.
     """
-    loggers: list[Logger] = [MetricsCsv(folder / "metrics.csv", keep), *build.loggers(cfg, folder)]
+    loggers: list[Logger] = [MetricsCsv(folder / METRICS, keep), *build.loggers(cfg, folder)]
     failed = True
     try:
         for logger in loggers:

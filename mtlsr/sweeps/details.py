@@ -6,11 +6,11 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.variants import Variant
 
-METRICS = "metrics.csv"
 TERMS = "terms.json"
 
 JUDGE = "realism"

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from mtlsr.runs.files import write_json
 from mtlsr.runs.manifest import Manifest
-from mtlsr.sweeps.details import METRICS
+from mtlsr.runs.tracking import METRICS
 
 RECORD = "stage1.json"
 CHECKPOINTS = "checkpoints"

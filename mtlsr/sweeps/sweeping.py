@@ -18,7 +18,6 @@ from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import RESULTS
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.jobs import COMMAND, Job, expanded
-from mtlsr.sweeps.report import report
 from mtlsr.sweeps.variants import find_baseline, variants
 
 SHELF = "stage1"
@@ -44,6 +43,8 @@ def sweeping(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> It
         UserError: `sweep.baseline` or `sweep.metrics` is unknown, `sweep.resume` names no sweep, or
             another one; or not every job is done.
     """
+    from mtlsr.sweeps.report import report  # a single run, which comes through here, has none
+
     _check_reported(cfg, folder, jobs)
     if cfg.sweep.resume is not None:
         _check_same(Path(cfg.sweep.resume), jobs)

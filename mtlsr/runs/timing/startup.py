@@ -9,6 +9,7 @@ from mtlsr.runs import checking
 from mtlsr.runs.schema import STAGES
 from mtlsr.runs.timing.common import Figure, interleaved
 from mtlsr.runs.timing.processes import LIBRARIES, spend, training
+from mtlsr.runs.tracking import METRICS
 
 PARSER = (sys.executable, "-c", "import hydra")
 """A process that imports what reads the command line, and does nothing else."""
@@ -50,7 +51,7 @@ def _completion() -> float:
 
 def _first_step(cfg: DictConfig, folder: Path) -> float:
     steps = [f"schedule.{stage}.validations=0" for stage in STAGES]
-    written = folder / "metrics.csv"
+    written = folder / METRICS
 
     def stepped() -> bool:
         return written.exists() and written.read_bytes().count(b"\n") > 1

@@ -66,5 +66,4 @@ def axis_title(measure: Measure) -> str:
 
 def difference_title(measure: Measure) -> str:
     """`Δ PSNR-Y, dB`."""
-    unit = f", {measure.unit}" if measure.unit else ""
-    return f"Δ {measure.title}{unit}"
+    return f"Δ {axis_title(measure)}"

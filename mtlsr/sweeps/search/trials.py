@@ -17,8 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED, Pruning
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.tracking import METRICS
 from mtlsr.runs.training import MONITORED
-from mtlsr.sweeps.details import METRICS, TERMS
+from mtlsr.sweeps.details import TERMS
 from mtlsr.sweeps.search.space import Space, rounded
 
 STUDY = "study.db"
