@@ -70,6 +70,8 @@ def broken_folder(tmp_path: Path, kind: str) -> Path:
         (["backbone.restoration.name=huge"], "huge"),
         (["scale=7"], "scale is 7; the networks enlarge by 2, 3 or 4"),
         (["stage1=nowhere", "stages=[restoration]"], "stage1 is 'nowhere'"),
+        (["dataset.root="], "dataset.root is empty; give it a value, or leave it out."),
+        (["resume="], "resume is empty"),
         (["trainer.devices=0"], "trainer.devices is 0; it must be finite and at least 1"),
         (["-m", "loss.lambda2=0.1,-1"], "loss.lambda2 is -1.0"),
     ],
@@ -158,6 +160,11 @@ def test_resume_auto_begins_in_the_folder_of_the_run_and_goes_on_there(call, tmp
         assert call("stages=[realism]", "hydra.run.dir=run", "resume=auto") == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["resumed"] == ["done"]
+
+
+def test_a_profiled_run_begins_before_its_folder_is_known(call, tmp_path):
+    assert call("trainer.profile=true", "stages=[realism]", *QUICK)[0] == 0
+    assert list(tmp_path.glob("outputs/train/*/profile/*.trace.json"))
 
 
 def test_a_resumed_run_stays_in_its_folder(call, tmp_path):

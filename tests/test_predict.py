@@ -118,6 +118,18 @@ def test_command_refuses_in_one_line_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("key", ["input", "output"])
+def test_an_empty_path_is_not_the_current_folder(
+    command: Command, tmp_path: Path, tiny_model: Path, key: str
+) -> None:
+    photographs(tmp_path, "a.png")
+    given = {"model": tiny_model, "input": "a.png", "output": "out"} | {key: ""}
+    done = command("predict", tmp_path, *(f"{name}={value}" for name, value in given.items()))
+    assert done.returncode == 1
+    assert done.stderr == f"mtlsr: {key} is empty; give it a value, or leave it out.\n"
+    assert files(tmp_path) == {"a.png"}
+
+
 def test_one_file_to_one_file_of_another_format(tmp_path: Path, tiny_model: Path) -> None:
     photographs(tmp_path, "a.png")
     target = tmp_path / "new/large.tif"

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -17,7 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mtlsr.errors import UserError
@@ -202,7 +203,19 @@ def _jobs(arguments: list[str]) -> Iterator[list[str]]:
 def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> None:
     cfg = _compose(command, overrides)
     check_ranges(cfg)
+    _check_paths(cfg)
     check(cfg)
+
+
+def _check_paths(cfg: DictConfig) -> None:
+    """Refuse a path of no characters: the system takes it for the current folder."""
+    raw: Any = OmegaConf.to_container(cfg, resolve=False)  # `folder` is known later
+    for key in sorted(PATHS):
+        value = raw
+        for name in key.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value == "":
+            raise ConfigError(f"{key} is empty; give it a value, or leave it out.")
 
 
 def _compose(command: str, overrides: list[str], **options: bool) -> DictConfig:
