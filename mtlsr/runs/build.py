@@ -158,11 +158,13 @@ def check_trainer(cfg: DictConfig, stage: StageName) -> None:
         raise ConfigError(f"trainer cannot be made: {' '.join(str(error).split())}") from error
 
 
-def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
-    """Lightning's Trainer for a stage."""
+def trainer(
+    cfg: DictConfig, stage: StageName, folder: Path | None = None, **options: Any
+) -> pl.Trainer:
+    """Lightning's Trainer for a stage; one without a folder is made to be looked at."""
     own, schedule = cfg.trainer, cfg.schedule[stage]
-    if own.get("profile"):  # earlier runs have no such key
-        options["profiler"] = StepProfiler(Path(cfg.folder) / "profile", stage, schedule.steps)
+    if own.get("profile") and folder is not None:  # earlier runs have no such key
+        options["profiler"] = StepProfiler(folder / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
     return pl.Trainer(
         accelerator=own.accelerator,
@@ -184,5 +186,6 @@ def trainer(cfg: DictConfig, stage: StageName, **options: Any) -> pl.Trainer:
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        default_root_dir=folder,
         **options,
     )

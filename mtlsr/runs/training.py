@@ -74,9 +74,7 @@ class Training:
         cfg, name, files = self.cfg, stage.stage, self.files
         together = Together(self.signals.advice, self.signals.note)
         callbacks = [*self._callbacks(name, resumed, extra), together]
-        trainer = build.trainer(
-            cfg, name, default_root_dir=self.folder, logger=self.loggers, callbacks=callbacks
-        )
+        trainer = build.trainer(cfg, name, self.folder, logger=self.loggers, callbacks=callbacks)
         rank, world = trainer.global_rank, trainer.world_size
         loader = photographs.loader(cfg, name, files, done, rank, world)
         validation = None

@@ -3,11 +3,13 @@
 import json
 
 from mtlsr.runs.profiling import ACTIVE
-from mtlsr.train import run
+from mtlsr.train import check, run
 
 
 def test_a_profiled_run_leaves_a_trace_of_both_stages(compose):
-    folder = run(compose("train", "trainer.profile=true"))
+    cfg = compose("train", "trainer.profile=true")
+    check(cfg)
+    folder = run(cfg)
     for stage in ("realism", "restoration"):
         (trace,) = (folder / "profile").glob(f"fit-{stage}*training_step*.trace.json")
         events = json.loads(trace.read_text())["traceEvents"]
