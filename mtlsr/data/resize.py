@@ -26,6 +26,13 @@ from torch.nn import functional as F
 
 MAX_SCALE = 16  # keeps every integer sum below in 32 bits
 
+LEAST_FOR_ONEDNN = 20481
+"""Torch hands float32 inputs of more numbers than 20,480 to oneDNN (`use_mkldnn` in
+aten/src/ATen/native/Convolution.cpp), whose sums end in other bits than torch's own."""
+
+STRIP = 2**18
+"""Numbers of a part of an image that fits the cache of a processor's core."""
+
 UInt8 = NDArray[np.uint8]
 
 
@@ -304,10 +311,42 @@ def enlarge_and_add(x: Tensor, scale: int, *details: Tensor) -> Tensor:
         return sum(shuffled, resize(x, (scale * x.shape[2], scale * x.shape[3])))
     _check_batch(x)
     with torch.autocast(x.device.type, enabled=False):
-        phases = _phases(x if x.dtype == torch.float64 else x.float(), scale)
-        for detail in details:
-            phases = phases + detail if phases.requires_grad else phases.add_(detail)
-        return _in_format_of(x, F.pixel_shuffle(phases, scale))
+        image = x if x.dtype == torch.float64 else x.float()
+        if torch.is_grad_enabled():
+            phases = _phases(image, scale)
+            for detail in details:
+                phases = phases + detail if phases.requires_grad else phases.add_(detail)
+            return _in_format_of(x, F.pixel_shuffle(phases, scale))
+        count, channels, height, width = x.shape
+        form = torch.channels_last if _is_channels_last(x) else torch.contiguous_format
+        sr = torch.empty(
+            (count, channels, scale * height, scale * width), dtype=image.dtype, memory_format=form
+        )
+        continued, kernels = _continued(image), _phase_kernels(scale, channels, image.dtype)
+        # In strips, what is added and shuffled is still in the processor's cache.
+        for rows in _strips(image, scale):
+            strip = continued[:, :, rows.start : rows.stop + 4]
+            phases = F.conv2d(strip, kernels, groups=channels)
+            for detail in details:
+                phases.add_(detail[:, :, rows])
+            sr[:, :, scale * rows.start : scale * rows.stop] = F.pixel_shuffle(phases, scale)
+        return sr
+
+
+def _strips(x: Tensor, scale: int) -> list[slice]:
+    """Rows of an image, in strips of one height; the last two may overlap.
+
+    None is so small that its convolution would be another one (`LEAST_FOR_ONEDNN`).
+    """
+    count, channels, height, width = x.shape
+    rows = max(
+        STRIP // (count * channels * scale**2 * width),
+        -(-LEAST_FOR_ONEDNN // (count * channels * (width + 4))),
+    )
+    if rows >= height:
+        return [slice(0, height)]
+    starts = [*range(0, height - rows, rows), height - rows]
+    return [slice(start, start + rows) for start in starts]
 
 
 def _by_phases(x: Tensor) -> bool:
@@ -324,9 +363,11 @@ def _phases(x: Tensor, scale: int) -> Tensor:
     the same order, so that a part of an image would not come out like that part of the whole.
     """
     channels = x.shape[1]
-    kernels = _phase_kernels(scale, channels, x.dtype)
-    continued = F.pad(x, (2, 2, 2, 2), mode="replicate")
-    return F.conv2d(continued, kernels, groups=channels)
+    return F.conv2d(_continued(x), _phase_kernels(scale, channels, x.dtype), groups=channels)
+
+
+def _continued(x: Tensor) -> Tensor:
+    return F.pad(x, (2, 2, 2, 2), mode="replicate")
 
 
 @lru_cache(maxsize=16)
@@ -382,9 +423,13 @@ def _check_batch(x: Tensor) -> None:
 
 
 def _in_format_of(x: Tensor, resized: Tensor) -> Tensor:
-    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+    if _is_channels_last(x):
         return resized.contiguous(memory_format=torch.channels_last)
     return resized
+
+
+def _is_channels_last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
 def _operator(size_in: int, size_out: int, like: Tensor) -> Tensor:

@@ -18,14 +18,14 @@ from itertools import product
 
 from torch import Tensor
 
+from mtlsr.data.resize import LEAST_FOR_ONEDNN
 from mtlsr.inference.upscale import to_floats
 from mtlsr.networks.base import Resolver
 from mtlsr.networks.whole_image import CELL, Answer, Sums, WholeImage, answered
 
-LEAST = 20481
-"""Pixels of a window at the least, where the image has as many. Torch hands float32 inputs of more
-numbers than 20,480 to oneDNN (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp), and every
-layer of these networks has one or more for each pixel."""
+LEAST = LEAST_FOR_ONEDNN
+"""Pixels of a window at the least, where the image has as many: every layer of these networks has
+one number or more for each pixel."""
 
 
 @dataclass(frozen=True)

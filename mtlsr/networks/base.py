@@ -42,8 +42,11 @@ class RealismNet(nn.Module, ABC):
         return 2 ** (len(self.channels) - 1)
 
     @abstractmethod
-    def forward(self, lr: Tensor) -> RealismOutput:
-        """Describe the image `lr`, (N, 3, h, w) in [0, 1]."""
+    def forward(self, lr: Tensor, reconstruct: bool = True) -> RealismOutput:
+        """Describe the image `lr`, (N, 3, h, w) in [0, 1].
+
+        Without `reconstruct` the reconstruction is the image as it is.
+        """
 
 
 class RestorationNet(nn.Module, ABC):
@@ -58,7 +61,7 @@ class RestorationNet(nn.Module, ABC):
         """Enlarge `lr`, (N, 3, h, w) in [0, 1], by `scale` with stage 1's output for it."""
 
     def enlarged(self, lr: Tensor, realism: RealismOutput) -> Tensor:
-        """The super-resolved image alone, to the same values: (N, 3, s·h, s·w)."""
+        """The super-resolved image alone, but for rounding to the same values: (N, 3, s·h, s·w)."""
         return self(lr, realism).sr
 
 
@@ -84,7 +87,7 @@ class Resolver(nn.Module, ABC):
 
     @abstractmethod
     def enlarged(self, lr: Tensor) -> Tensor:
-        """The super-resolved image alone, to the same values: (N, 3, s·h, s·w)."""
+        """The super-resolved image alone, but for rounding to the same values: (N, 3, s·h, s·w)."""
 
     def deployed(self) -> "Resolver":
         """The form that enlarges: the network itself, unless it trains in a form of its own."""
@@ -114,7 +117,7 @@ class SuperResolver(Resolver):
         return realism, self.restoration(lr, realism)
 
     def enlarged(self, lr: Tensor) -> Tensor:
-        return self.restoration.enlarged(lr, self.realism(lr))
+        return self.restoration.enlarged(lr, self.realism(lr, reconstruct=False))
 
 
 class SingleTask(Resolver):

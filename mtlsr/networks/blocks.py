@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.networks.convolving import convolve
+
 
 class ResidualUnit(nn.Module):
     """x + conv(ReLU(conv(x))), without normalisation (EDSR, Lim et al. 2017, arXiv:1707.02921).
@@ -26,7 +28,7 @@ class ResidualUnit(nn.Module):
                 convolution.weight.mul_(gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.project(F.relu_(self.expand(x))).add_(x)
+        return convolve(self.project, convolve(self.expand, x, relu=True), plus=x)
 
 
 class Modulation(nn.Module):
@@ -44,8 +46,29 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
-        scale, shift = self.linear(vector.detach())[..., None, None].chunk(2, dim=1)
+        scale, shift = self._said(vector)
         return torch.addcmul(x + shift, x, scale)
+
+    def convolved(
+        self, layer: nn.Conv2d, x: Tensor, vector: Tensor, plus: Tensor | None = None
+    ) -> Tensor:
+        """layer(self(x, vector)) [+ plus], for a convolution of one pixel.
+
+        Of a single image without gradients, the layer's weights are scaled in place of the maps.
+        """
+        if len(x) > 1 or torch.is_grad_enabled():
+            return convolve(layer, self(x, vector), plus=plus)
+        with torch.autocast(x.device.type, enabled=False):
+            scale, shift = self._said(vector.to(layer.weight.dtype))
+            weight = layer.weight * (1 + scale)
+            bias = (layer.weight * shift).sum(dim=(1, 2, 3))
+            bias = bias if layer.bias is None else layer.bias + bias
+        return convolve(layer, x, plus=plus, weight=weight, bias=bias)
+
+    def _said(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """γ and β, (N, C, 1, 1) each."""
+        scale, shift = self.linear(vector.detach())[..., None, None].chunk(2, dim=1)
+        return scale, shift
 
 
 class MergedScales(nn.Module):

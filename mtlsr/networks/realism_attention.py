@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.networks.blocks import ResidualUnit
+from mtlsr.networks.convolving import convolve
 from mtlsr.networks.realism_residual import ResidualRealism
 from mtlsr.networks.whole_image import GlobalMean
 
@@ -45,7 +46,7 @@ class AttentionUnit(ResidualUnit):
         self.attention = ChannelAttention(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.attention(self.project(F.relu(self.expand(x))))
+        return x + self.attention(self.project(convolve(self.expand, x, relu=True)))
 
 
 class AttentionRealism(ResidualRealism):

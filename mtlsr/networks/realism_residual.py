@@ -93,21 +93,20 @@ class ResidualRealism(RealismNet):
             with torch.no_grad():
                 last.weight.mul_(0.1)  # type: ignore[operator]
 
-    def forward(self, lr: Tensor) -> RealismOutput:
+    def forward(self, lr: Tensor, reconstruct: bool = True) -> RealismOutput:
         first = self.first_block(lr)
         features: list[Tensor] = []
         x = first
         for entry, block in zip(self.entries, self.blocks, strict=True):
             x = block(entry(x))
             features.append(x)
-        merged = self.merge(features)
         said = self.head(self._statistics(features))
         return RealismOutput(
             features=tuple(features),
             first_block=first,
             vector=said[:, 1:],
             logit=said[:, 0],
-            reconstruction=lr + self.restore(merged),
+            reconstruction=lr + self.restore(self.merge(features)) if reconstruct else lr,
         )
 
     def _statistics(self, features: Sequence[Tensor]) -> Tensor:

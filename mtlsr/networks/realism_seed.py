@@ -95,16 +95,15 @@ class SeedRealism(RealismNet):
         self.means = GlobalMean()
         self.head = nn.Linear(sum(widths), vector_size + 1)
 
-    def forward(self, lr: Tensor) -> RealismOutput:
+    def forward(self, lr: Tensor, reconstruct: bool = True) -> RealismOutput:
         features = [self.first_block(lr)]
         for block in self.blocks:
             features.append(block(features[-1]))
-        merged = self.merge(features)
         said = self.head(self.means(*features))
         return RealismOutput(
             features=tuple(features),
             first_block=features[0],
             vector=said[:, 1:],
             logit=said[:, 0],
-            reconstruction=lr + self.restore(merged),
+            reconstruction=lr + self.restore(self.merge(features)) if reconstruct else lr,
         )

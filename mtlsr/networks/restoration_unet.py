@@ -20,6 +20,7 @@ from mtlsr.networks.blocks import (
     check_each_at_least,
     crop_like,
 )
+from mtlsr.networks.convolving import convolve
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 
 
@@ -99,24 +100,47 @@ class UNetRestoration(RestorationNet):
 
     def enlarged(self, lr: Tensor, realism: RealismOutput) -> Tensor:
         x = self._decoded(realism)
-        return enlarge_and_add(lr, self.scale, self.texture(x), self.fuse(self.structure(x)))
+        # Nothing stands between structure, its share and the sum: one convolution is all three.
+        with torch.autocast(x.device.type, enabled=False):
+            own, start = self.structure.weight, self.structure.bias
+            share = self.fuse.weight[:, :, 0, 0]
+            weight = self.texture.weight + (share @ own.flatten(1)).unflatten(1, own.shape[1:])
+            bias = torch.addmv(self.texture.bias, share, start)  # type: ignore[arg-type]
+        detail = convolve(self.texture, x, weight=weight, bias=bias)
+        return enlarge_and_add(lr, self.scale, detail)
 
     def _decoded(self, realism: RealismOutput) -> Tensor:
         """The maps that structure and texture both read, at low-resolution size."""
-        levels = [
-            entry(modulation(x, realism.vector))
-            for entry, modulation, x in zip(
-                self.entries, self.modulations, realism.features, strict=True
-            )
-        ]
+        last = len(realism.features) - 1
+        deep = [self.entries[last](self.modulations[last](realism.features[last], realism.vector))]
         for descent in self.descents:
-            levels.append(descent(levels[-1]))
-        x = self.bodies[-1](levels[-1])
-        for level in reversed(range(len(levels) - 1)):
+            deep.append(descent(deep[-1]))
+        x = self.bodies[-1](deep[-1])
+        for level in reversed(range(len(self.skips))):
             risen = F.pixel_shuffle(self.rises[level](x), 2)
-            x = self.skips[level](levels[level]) + crop_like(risen, levels[level])
+            if level < last:
+                x = self._skipped(level, realism, risen)
+            else:
+                x = self._joined(level, deep[level - last], risen)
             x = self.bodies[level](x)
         return x
+
+    def _skipped(self, level: int, realism: RealismOutput, risen: Tensor) -> Tensor:
+        """What has risen from the sizes below, and stage 1's features of this size."""
+        modulation, entry = self.modulations[level], self.entries[level]
+        x, vector = realism.features[level], realism.vector
+        assert isinstance(modulation, Modulation)
+        if isinstance(entry, nn.Conv2d):
+            return self._joined(level, modulation.convolved(entry, x, vector), risen)
+        skip = self.skips[level]
+        assert isinstance(skip, nn.Conv2d)
+        return modulation.convolved(skip, x, vector, plus=crop_like(risen, x))
+
+    def _joined(self, level: int, x: Tensor, risen: Tensor) -> Tensor:
+        """What has risen from the sizes below, and the map `x` of this size."""
+        skip = self.skips[level]
+        assert isinstance(skip, nn.Conv2d)
+        return convolve(skip, x, plus=crop_like(risen, x))
 
 
 class LargeUNetRestoration(UNetRestoration):

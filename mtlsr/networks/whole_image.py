@@ -132,7 +132,7 @@ def _sums(x: Tensor, squared: bool) -> tuple[Tensor, Tensor, Tensor]:
     if not squared:
         return values, torch.zeros_like(values), pixels
     rest = x - crop_like(F.interpolate(means, scale_factor=float(CELL), mode="nearest"), x)
-    squares = n * m.square() + _cells(rest.square()).to(precise)
+    squares = n * m.square() + _cells(rest.square_()).to(precise)
     return values, squares.sum(dim=(-2, -1)), pixels
 
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from mtlsr.data.images import find_images, read_image
 from mtlsr.data.resize import (
+    _strips,
     bicubic_downscale,
     bicubic_upscale,
     crop_to_multiple,
@@ -274,6 +275,28 @@ def test_details_are_added_as_if_each_were_shuffled_first(
     assert torch.equal(found, expected)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert all(map(torch.equal, details, before))
+
+
+@pytest.mark.parametrize("size", [(180, 100), (200, 90), (23, 1000), (64, 64)])
+@pytest.mark.parametrize("last", [True, False])
+def test_without_gradients_strips_give_the_same_bits(size: tuple[int, int], last: bool) -> None:
+    torch.manual_seed(0)
+    form = torch.channels_last if last else torch.contiguous_format
+    x = torch.rand(1, 3, *size).to(memory_format=form)
+    detail = torch.randn(1, 48, *size).to(memory_format=form)
+    whole = enlarge_and_add(x, 4, detail)
+    with torch.no_grad():
+        found = enlarge_and_add(x, 4, detail)
+    assert torch.equal(found, whole)
+    assert found.stride() == whole.stride()
+
+
+@pytest.mark.parametrize("height", [1, 66, 67, 131, 132, 133, 500])
+def test_strips_cover_every_row_and_are_of_one_height(height: int) -> None:
+    strips = _strips(torch.empty(1, 3, height, 100, device="meta"), 4)
+    assert sorted({row for strip in strips for row in range(height)[strip]}) == [*range(height)]
+    assert len({strip.stop - strip.start for strip in strips}) == 1
+    assert all(0 <= strip.start < strip.stop <= height for strip in strips)
 
 
 @pytest.mark.parametrize("image", [True, False])

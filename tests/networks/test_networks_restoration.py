@@ -224,6 +224,20 @@ def test_every_skip_carries_a_convolution(name: str, build: Build) -> None:
         before = after
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(12, 12), (45, 37)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_image_alone_is_that_of_all_outputs(
+    name: str, size: tuple[int, int], count: int, build: Build
+) -> None:
+    net = build(name, scale=3)
+    lr = torch.rand(count, 3, *size)
+    expected = net(lr)[1].sr
+    with torch.no_grad():
+        found = net.enlarged(lr)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
 # ---- where a pixel stands does not matter --------------------------------------------------------
 
 

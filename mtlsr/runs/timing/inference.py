@@ -4,10 +4,12 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mtlsr.inference.device import computing, ready
 from mtlsr.inference.exporting import check_packages, export_onnx
@@ -78,28 +80,50 @@ def _alone(
     network: Resolver, image: Tensor, precision: torch.dtype, device: torch.device
 ) -> Callable[[], float]:
     """The sum of the seconds of each convolution of a network, on inputs of its own shape."""
-    calls = []
-
-    def note(convolution: nn.Module, given: tuple[Tensor, ...]) -> None:
-        own = copy.deepcopy(convolution).to(precision)
-        own._forward_pre_hooks.clear()
-        calls.append((own, torch.rand_like(given[0], dtype=precision)))  # in its memory format
-
-    hooks = [
-        module.register_forward_pre_hook(note)
-        for module in network.modules()
-        if isinstance(module, CONVOLUTIONS)
-    ]
-    with computing(device, precision):
+    grouped = {layer.groups for layer in network.modules() if isinstance(layer, CONVOLUTIONS)}
+    noted = _Convolutions(grouped)
+    with computing(device, precision), noted:
         network.enlarged(image)
-    for hook in hooks:
-        hook.remove()
 
     def seconds() -> float:
         with computing(device, torch.float32):  # the numbers are those of the inputs
-            return sum(clocked(partial(own, given), device) for own, given in calls)
+            return sum(
+                clocked(partial(torch.ops.aten.convolution, *given), device)
+                for given in noted.calls
+            )
 
     return seconds
+
+
+class _Convolutions(TorchDispatchMode):
+    """Notes the arguments of every convolution, in the order of `aten::convolution`.
+
+    Args:
+        grouped: Numbers of groups that the network's own have; what has another number is the
+            interpolation's.
+    """
+
+    def __init__(self, grouped: set[int]) -> None:
+        super().__init__()
+        self.grouped = grouped
+        self.calls: list[list[Any]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.ops.aten.convolution.default:
+            self._note(*args)
+        elif func.name().startswith("mkldnn::_convolution_pointwise"):
+            x, *rest = args
+            weight, bias, padding, stride, dilation, groups = rest[
+                func.name().endswith("binary") :
+            ][:6]
+            self._note(x, weight, bias, stride, padding, dilation, False, [0, 0], groups)
+        return func(*args, **(kwargs or {}))
+
+    def _note(self, x: Tensor, *rest: Any) -> None:
+        if rest[-1] in self.grouped:
+            self.calls.append([torch.rand_like(x), *rest])  # in its memory format
 
 
 def _onnx(network: Resolver, image: Tensor, path: Path) -> Callable[[], float]:
