@@ -155,6 +155,13 @@ def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
     assert len(runs) == 2
 
 
+def test_the_flag_of_a_sweep_may_stand_last(command, tmp_path, cache, small_photographs):
+    given = ["stages=[realism]", "seed=0,1", "hydra.sweep.dir=sweep"]
+    done = command("train", tmp_path, *arguments(cache, small_photographs, *given), "-m")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((tmp_path / "sweep").glob("*/manifest.json"))) == 2
+
+
 def test_resume_auto_begins_in_the_folder_of_the_run_and_goes_on_there(call, tmp_path):
     for _ in range(2):
         assert call("stages=[realism]", "hydra.run.dir=run", "resume=auto") == (0, "")

@@ -85,7 +85,7 @@ def execute(
     # Our launchers' files have the names of the plugins' schemas, which check them.
     warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
-    sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in sys.argv[1:]]
+    sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in _sweeping_first(sys.argv[1:])]
     codes: list[int] = []
     job = guarded(run, codes)
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
@@ -160,9 +160,17 @@ def quoted(argument: str, arguments: list[str]) -> str:
     return f"{key}='{escaped}'"
 
 
+SWEEPING = ("-m", "--multirun")
+
+
 def _sweeps(arguments: list[str]) -> bool:
     """Whether a command line starts several jobs."""
-    return bool({"-m", "--multirun"} & set(arguments))
+    return bool(set(SWEEPING) & set(arguments))
+
+
+def _sweeping_first(arguments: list[str]) -> list[str]:
+    """The same arguments; what stands after an -m in the middle would not be understood."""
+    return sorted(arguments, key=lambda argument: argument not in SWEEPING)
 
 
 def _home(command: str, arguments: list[str]) -> list[str]:
