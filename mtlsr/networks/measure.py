@@ -2,6 +2,7 @@
 
 import copy
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -26,14 +27,14 @@ def parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiply_adds(network: nn.Module, height: int, width: int) -> int:
+def multiply_adds(network: Callable[[Tensor], object], height: int, width: int) -> int:
     """Multiplications, each with its addition, for an image of that size; nothing is computed.
 
     Those of convolutions and linear layers are counted, as in the literature. Biases, activations
     and interpolations are not.
 
     Args:
-        network: Takes (1, 3, height, width); in evaluation mode.
+        network: Takes (1, 3, height, width); in evaluation mode. Or one of its methods.
         height: Of the low-resolution image, in pixels.
         width: Likewise.
     """

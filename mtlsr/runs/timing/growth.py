@@ -176,10 +176,11 @@ def _plot(path: Path, found: dict[str, list[Point]]) -> None:
     grid: Any = plot.subplots(2, len(found), squeeze=False)
     for column, (name, points) in zip(grid.T, found.items(), strict=True):
         sizes = [point.size for point in points]
+        scale = "log" if sizes[-1] >= 10 * sizes[0] else "linear"
         for axes, quantity in zip(column, ("seconds", "megabytes"), strict=True):
             values = [getattr(point, quantity) for point in points]
             line = [values[0] * size / sizes[0] for size in sizes]
             axes.plot(sizes, line, "--", color="tab:gray", linewidth=1)
             axes.plot(sizes, values, "o-", color="tab:blue")
-            axes.set(xlabel=name, ylabel=quantity, xscale="log", yscale="log")
+            axes.set(xlabel=name, ylabel=quantity, xscale=scale, yscale=scale)
     drawing.save(plot, path)

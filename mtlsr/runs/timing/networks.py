@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from mtlsr.inference.device import computing, find_precision, ready
 from mtlsr.networks.base import RealismNet, Resolver
+from mtlsr.networks.bundled import bundled
+from mtlsr.networks.folder import load_model
 from mtlsr.networks.measure import LiveMemory, multiply_adds, parameters, receptive_field
 from mtlsr.networks.table import PARTNERS, REALISM, SINGLE_TASK, build_pair, build_single_task
 from mtlsr.objective.structure import CHANNELS
@@ -29,10 +31,11 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     """What each network needs to enlarge an image of `networks.height` × `networks.width` pixels.
 
     They have the options of the table's defaults. Each stage 1 is measured alone and with the stage
-    2 that it is made for; then the networks of one task.
+    2 that it is made for; then the networks of one task, and the model that comes with this
+    package for the scale.
 
     - `parameters`: thousands, beside the most of all. Ratio: share.
-    - `multiply_adds`: 10^9, beside the most of all. Ratio: share.
+    - `multiply_adds`: 10^9 for all that the network says, beside the most of all. Ratio: share.
     - `latency`: milliseconds as `Upscaler` computes, beside what the machine needs for as many
       multiply-adds in one plain 3×3 convolution of 64 channels. Ratio: how close it comes.
     - `achieved`: 10^9 floating-point operations a second, two a multiply-add, beside those of a
@@ -52,6 +55,9 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     features = torch.rand(1, 64, height, width, device=device)
     features = features.contiguous(memory_format=torch.channels_last)
     work = {name: multiply_adds(network, height, width) for name, network in found.items()}
+    done = {
+        name: multiply_adds(_enlarging(network), height, width) for name, network in found.items()
+    }
 
     memory: dict[str, int] = {}
     seconds: dict[str, list[float]] = {name: [] for name in found}
@@ -76,11 +82,11 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     for name, network in found.items():
         figures[f"{name}/parameters"] = _share(sizes[name], max(sizes.values()), 1e3, "k")
         figures[f"{name}/multiply_adds"] = _share(work[name], max(work.values()), 1e9, "G")
-        limits = [work[name] / rate for rate in rates]
+        limits = [done[name] / rate for rate in rates]
         ratio = statistics.median(a / b for a, b in zip(limits, seconds[name], strict=True))
         latency, limit = (1e3 * statistics.median(times) for times in (seconds[name], limits))
         figures[f"{name}/latency"] = Figure(latency, "ms", limit, ratio)
-        achieved = [work[name] / taken for taken in seconds[name]]
+        achieved = [done[name] / taken for taken in seconds[name]]
         figures[f"{name}/achieved"] = Figure.of(achieved, product_rates, "GFLOP/s", 2e-9)
         enlargement = cfg.scale if isinstance(network, Resolver) else 1
         weights = 4 * sizes[name]
@@ -130,6 +136,10 @@ def _variants(cfg: DictConfig) -> dict[str, RealismNet | Resolver]:
         )
     for name in SINGLE_TASK:
         found[name] = build_single_task({"name": name}, scale=cfg.scale)
+    for name, folder in bundled().items():
+        network, _ = load_model(folder)
+        if network.scale == cfg.scale:
+            found[f"{name} (bundled)"] = network
     return found
 
 
