@@ -50,6 +50,6 @@ def _scores(psnr: float) -> dict[str, float]:
     return {
         "psnr_y": psnr, "ssim_y": ssim, "psnr_rgb": psnr - 1.5, "ssim_rgb": ssim - 0.01,
         "ms_ssim_y": ssim + 0.001, "ms_ssim_rgb": ssim - 0.002, "lr_psnr": psnr + 20,
-        "edge_psnr": psnr - 3, "texture": 1 - ssim, "niqe": 8 - ssim,
+        "edge_psnr": psnr - 3, "gmsd": 0.2 * (1 - ssim), "texture": 1 - ssim, "niqe": 8 - ssim,
         "lpips": 1 - ssim, "dists": 0.5 - ssim / 2,
     }  # fmt: skip

@@ -227,7 +227,7 @@ def test_every_measure_can_be_compared(two, capsys, name: str) -> None:
     assert found.better == int((GAINS > 0.3).sum())
     said = capsys.readouterr().out
     assert f"set20, {MEASURES[name].title}: new is better than old on {found.better}" in said
-    assert ("(lower is better)" in said) == (name in ("texture", "niqe", "lpips", "dists"))
+    assert ("(lower is better)" in said) == (name in ("gmsd", "texture", "niqe", "lpips", "dists"))
 
 
 def test_unusual_settings_are_said(tmp_path: Path, capsys) -> None:

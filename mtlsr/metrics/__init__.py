@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mtlsr.metrics._gmsd import gmsd
     from mtlsr.metrics._ms_ssim import ms_ssim
     from mtlsr.metrics._niqe import niqe
     from mtlsr.metrics._psnr import psnr
@@ -37,6 +38,7 @@ __all__ = [
     "check_comparable",
     "dists",
     "edge_psnr",
+    "gmsd",
     "lpips",
     "lr_psnr",
     "luma",
@@ -61,6 +63,7 @@ _MODULE_OF = {
     "check_comparable": "protocol",
     "dists": "perceptual",
     "edge_psnr": "edges",
+    "gmsd": "_gmsd",
     "lpips": "perceptual",
     "lr_psnr": "consistency",
     "luma": "planes",

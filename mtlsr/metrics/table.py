@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mtlsr.errors import UserError
+from mtlsr.metrics._gmsd import gmsd
 from mtlsr.metrics._ms_ssim import ms_ssim
 from mtlsr.metrics._niqe import niqe
 from mtlsr.metrics._psnr import psnr
@@ -84,6 +85,7 @@ _ALL = (
     _similarity("ms_ssim_rgb", "MS-SSIM-RGB", ms_ssim, "rgb"),
     _decibels("lr_psnr", "LR-PSNR", lr_psnr, needs=("lr",)),
     _decibels("edge_psnr", "edge PSNR", edge_psnr),
+    Measure("gmsd", "GMSD", 4, False, gmsd),
     Measure("texture", "texture", 3, False, texture_distance),
     Measure("niqe", "NIQE", 2, False, niqe, needs=()),
     Measure("lpips", "LPIPS", 4, False, lpips, extra="perceptual"),
