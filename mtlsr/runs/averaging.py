@@ -30,13 +30,11 @@ class AveragedWeights(WeightAveraging):
             for name in pl_module.unaveraged:  # type: ignore[union-attr]
                 # One module in both places: to average, to swap and to copy it changes nothing.
                 setattr(self._average_model.module, name, getattr(pl_module, name))
-            self._pairs = [
-                (average, weight)
-                for average, weight in zip(
-                    self._average_model.module.parameters(), pl_module.parameters(), strict=True
-                )
-                if average is not weight
-            ]
+            inside = self._average_model.module
+            own = zip(inside.parameters(), pl_module.parameters(), strict=True)
+            self._pairs = [(average, weight) for average, weight in own if average is not weight]
+            both = zip(inside.modules(), pl_module.modules(), strict=True)
+            self._holders = [(copy, own) for copy, own in both if own._buffers and copy is not own]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
@@ -56,6 +54,9 @@ class AveragedWeights(WeightAveraging):
                 self._average(averages, weights, self._latest_update_step)
             else:
                 torch._foreach_copy_(averages, weights)
+            for copy, own in self._holders:
+                for name, buffer in own.named_buffers(recurse=False):
+                    copy.get_buffer(name).copy_(buffer)
         self._average_model.n_averaged += 1
         self._latest_update_step = trainer.global_step
 
