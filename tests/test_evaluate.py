@@ -141,7 +141,7 @@ def test_splits(tmp_path: Path, benchmark: Path) -> None:
     [
         (
             ["model=nowhere"],
-            "'nowhere' does not exist; a run or model folder, x2, x3, x4 is needed",
+            "'nowhere' does not exist; a run or model folder, x2, x3, x4, x4_real is needed",
         ),
         (["model=bicubic"], "scale is missing: bicubic has none of its own"),
         (["model=[]"], r"model is \[\]; a run folder, a model folder, bicubic or a list"),

@@ -250,7 +250,7 @@ def test_two_files_for_one_place(
         (
             "model",
             "nowhere",
-            "'nowhere' does not exist; a run or model folder, x2, x3, x4 is needed",
+            "'nowhere' does not exist; a run or model folder, x2, x3, x4, x4_real is needed",
         ),
         ("model", ".", "'.' holds no model"),
         ("input", "empty", "holds no image"),

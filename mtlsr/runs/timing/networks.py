@@ -136,10 +136,9 @@ def _variants(cfg: DictConfig) -> dict[str, RealismNet | Resolver]:
         )
     for name in SINGLE_TASK:
         found[name] = build_single_task({"name": name}, scale=cfg.scale)
-    for name, folder in bundled().items():
-        network, _ = load_model(folder)
-        if network.scale == cfg.scale:
-            found[f"{name} (bundled)"] = network
+    name = f"x{cfg.scale}"
+    if name in bundled():
+        found[f"{name} (bundled)"], _ = load_model(bundled()[name])
     return found
 
 

@@ -67,7 +67,8 @@ def test_run_and_model_folders_are_networks(tiny_model: Path) -> None:
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        UserError, match="'bicubc' does not exist; a run or model folder, x2, x3, x4 is needed"
+        UserError,
+        match="'bicubc' does not exist; a run or model folder, x2, x3, x4, x4_real is needed",
     ):
         find_method("bicubc", Settings())
     with pytest.raises(ValueError, match="nowhere does not exist"):
