@@ -102,9 +102,12 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
 
     pairs = degraded(asked.photographs, asked.samples)
-    methods: dict[str, Method] = {"bicubic": Interpolation("bicubic")}
-    for name, model in (("clean", asked.first), ("degraded", asked.model)):
-        methods[name] = resolver(load_model(model_folder(model))[0], Settings())
+    clean, trained = (load_model(model_folder(name))[0] for name in (asked.first, asked.model))
+    methods: dict[str, Method] = {
+        "bicubic": Interpolation("bicubic"),
+        "clean": resolver(clean, Settings()),
+        "degraded": resolver(trained, Settings()),
+    }
     found = {name: figures(method, [pair for pair, _ in pairs]) for name, method in methods.items()}
     write_csv(
         HERE / "table.csv",
@@ -115,9 +118,8 @@ def main() -> None:
         ],
     )
     write_table(HERE / "README.md", quality(found, asked.samples), "quality")
-    stage1 = load_model(model_folder(asked.model))[0].realism
-    assert stage1 is not None
-    write_table(HERE / "README.md", vector(stage1.eval(), pairs), "vector")
+    assert trained.realism is not None
+    write_table(HERE / "README.md", vector(trained.realism.eval(), pairs), "vector")
 
 
 if __name__ == "__main__":

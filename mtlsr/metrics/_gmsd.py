@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from mtlsr.metrics.planes import Image, Plane, planes
+from mtlsr.metrics.planes import Image, Plane, check_side, planes
 from mtlsr.metrics.protocol import Protocol
 
 STABILITY = 170.0
@@ -31,11 +31,7 @@ def gmsd(sr: Image, hr: Image, protocol: Protocol) -> float:
         ValueError: types or shapes do not fit, or a side is below 6 pixels inside the border.
     """
     a, b = planes(sr, hr, protocol, "y")
-    if min(a.shape) < SMALLEST:
-        raise ValueError(
-            f"inside the border the image is {a.shape[0]} x {a.shape[1]}; allowed for GMSD: "
-            f"at least {SMALLEST} pixels a side"
-        )
+    check_side(a, SMALLEST, "GMSD")
     ours, theirs = _steepness(a), _steepness(b)
     similarity = (2 * ours * theirs + STABILITY) / (ours**2 + theirs**2 + STABILITY)
     return float(similarity.std(ddof=1))

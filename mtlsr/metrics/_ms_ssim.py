@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtlsr.metrics._ssim import contrast_of_planes, ssim_of_planes
-from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.planes import Image, Output, Plane, check_side, planes
 from mtlsr.metrics.protocol import Protocol, Space
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -35,11 +35,7 @@ def ms_ssim(sr: Output, hr: Image, protocol: Protocol, space: Space | None = Non
     """
     a, b = planes(sr, hr, protocol, space)
     least = protocol.window * 2 ** (len(WEIGHTS) - 1)
-    if min(a.shape[:2]) < least:
-        raise ValueError(
-            f"inside the border the image is {a.shape[0]} x {a.shape[1]}; allowed for MS-SSIM: at "
-            f"least {least} pixels a side"
-        )
+    check_side(a, least, "MS-SSIM")
     channels = zip(_channels(a), _channels(b), strict=True)
     return float(np.mean([_of_channel(x, y, protocol) for x, y in channels]))
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from mtlsr.metrics._psnr import psnr_of_planes
-from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.planes import Image, Output, Plane, check_side, planes
 from mtlsr.metrics.protocol import Protocol
 
 
@@ -26,11 +26,7 @@ def edge_psnr(sr: Output, hr: Image, protocol: Protocol) -> float:
         ValueError: types or shapes do not fit, or a side is below 3 pixels inside the border.
     """
     a, b = planes(sr, hr, protocol, "y")
-    if min(a.shape) < 3:
-        raise ValueError(
-            f"inside the border the image is {a.shape[0]} x {a.shape[1]}; allowed for its "
-            "gradient: at least 3 pixels a side"
-        )
+    check_side(a, 3, "its gradient")
     return psnr_of_planes(_gradient(a), _gradient(b), protocol)
 
 

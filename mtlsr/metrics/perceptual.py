@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from mtlsr.errors import UserError
-from mtlsr.metrics.planes import Image, Output, Plane, planes
+from mtlsr.metrics.planes import Image, Output, Plane, check_side, planes
 from mtlsr.metrics.protocol import Protocol
 
 SMALLEST = 32
@@ -61,11 +61,7 @@ def check_installed(name: str) -> None:
 
 def _distance(name: str, sr: Output, hr: Image, protocol: Protocol) -> float:
     a, b = planes(sr, hr, protocol, "rgb")
-    if min(a.shape[:2]) < SMALLEST:
-        raise ValueError(
-            f"inside the border the image is {a.shape[0]} x {a.shape[1]}; allowed for {name}: at "
-            f"least {SMALLEST} pixels a side"
-        )
+    check_side(a, SMALLEST, name)
     network = _network(name)
     with torch.inference_mode(), torch.autocast("cpu", enabled=False):
         return float(network(_batch(a), _batch(b)))

@@ -166,6 +166,19 @@ def without_border(image: Output, border: int) -> Output:
     return image[border : height - border, border : width - border]
 
 
+def check_side(plane: Output, least: int, purpose: str) -> None:
+    """Refuse a plane that is too small for what is to be measured.
+
+    Raises:
+        ValueError: a side is below `least` pixels; the message calls the measure `purpose`.
+    """
+    if min(plane.shape[:2]) < least:
+        raise ValueError(
+            f"inside the border the image is {_size(plane)}; allowed for {purpose}: "
+            f"at least {least} pixels a side"
+        )
+
+
 def checked(name: str, image: Image) -> Image:
     """A uint8 image, grey ones as H x W.
 

@@ -5,7 +5,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from mtlsr.metrics.planes import Image, Plane, planes
+from mtlsr.metrics.planes import Image, Plane, check_side, planes
 from mtlsr.metrics.protocol import Protocol
 
 LEVELS = 2
@@ -48,11 +48,7 @@ def texture_distance(sr: Image, hr: Image, protocol: Protocol) -> float:
         ValueError: types or shapes do not fit, or a side is below 44 pixels inside the border.
     """
     a, b = planes(sr, hr, protocol, "y")
-    if min(a.shape) < SMALLEST:
-        raise ValueError(
-            f"inside the border the image is {a.shape[0]} x {a.shape[1]}; allowed for its texture: "
-            f"at least {SMALLEST} pixels a side"
-        )
+    check_side(a, SMALLEST, "its texture")
     shares = []
     for ours, theirs in zip(_bands(a), _bands(b), strict=True):
         distance = energy = 0.0

@@ -31,10 +31,14 @@ class AveragedWeights(WeightAveraging):
                 # One module in both places: to average, to swap and to copy it changes nothing.
                 setattr(self._average_model.module, name, getattr(pl_module, name))
             inside = self._average_model.module
-            own = zip(inside.parameters(), pl_module.parameters(), strict=True)
-            self._pairs = [(average, weight) for average, weight in own if average is not weight]
-            both = zip(inside.modules(), pl_module.modules(), strict=True)
-            self._holders = [(copy, own) for copy, own in both if own._buffers and copy is not own]
+            weights = zip(inside.parameters(), pl_module.parameters(), strict=True)
+            self._pairs = [
+                (average, weight) for average, weight in weights if average is not weight
+            ]
+            modules = zip(inside.modules(), pl_module.modules(), strict=True)
+            self._holders = [
+                (copy, own) for copy, own in modules if own._buffers and copy is not own
+            ]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
