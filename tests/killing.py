@@ -28,6 +28,12 @@ PLAN = [
 ]
 """A training that writes checkpoints and validates for much of its time."""
 
+RARE = ("loading", "evaluation")
+"""Phases so short that a death at a random moment all but never falls into them."""
+
+AIMED = 0.4
+"""Share of the deaths of resumed trainings that wait for one of those."""
+
 
 def train(folder: Path, cache: Path, photographs: Path, resume: bool, marks: Path) -> None:
     """Run in a process of its own; `marks` grows by a line a phase."""
@@ -99,10 +105,16 @@ def kill_and_resume(
             process = start(folder, resume)
             if sum(deaths.values()) < kills:
                 # By what it has done and not by the clock, which depends on the machine's load.
-                end = _length(folder) + chance.randint(1, whole // 2)
-                while process.is_alive() and _length(folder) < end:
-                    time.sleep(0.002)
-                time.sleep(chance.uniform(0, 0.05))
+                begun = _length(folder)
+                end = begun + chance.randint(1, whole // 2)
+                rare = chance.choice(RARE) if resume and chance.random() < AIMED else None
+                while process.is_alive() and not (
+                    _length(folder) > begun and _phase(folder) == rare
+                    if rare
+                    else _length(folder) >= end
+                ):
+                    time.sleep(0.001)
+                time.sleep(chance.uniform(0, 0.005 if rare else 0.05))
                 process.kill()
             process.join()
             if process.exitcode == 0:
@@ -120,11 +132,14 @@ def _length(folder: Path) -> int:
     return marks.stat().st_size if marks.exists() else 0
 
 
-def _where(folder: Path) -> str:
+def _phase(folder: Path) -> str:
     marks = folder.with_suffix(".marks")
-    phase = marks.read_text().splitlines()[-1] if marks.exists() else "start"
+    return marks.read_text().splitlines()[-1] if marks.exists() else "start"
+
+
+def _where(folder: Path) -> str:
     stage = "restoration" if (folder / "checkpoints" / "restoration").exists() else "realism"
-    return f"{stage}: {phase}"
+    return f"{stage}: {_phase(folder)}"
 
 
 def main() -> None:
