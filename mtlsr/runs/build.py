@@ -1,4 +1,4 @@
-"""From the configuration to objects. The only module that instantiates what YAML names."""
+"""From the configuration to networks, stages and trainers."""
 
 import os
 import shutil
@@ -8,9 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from mtlsr.networks.base import FirstBlock, Resolver
@@ -23,9 +21,6 @@ from mtlsr.runs.schema import ConfigError, StageName
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
 from mtlsr.stages.restoration import RestorationStage
-
-LOGGERS = ("mtlsr.runs.tracking.Wandb", "pytorch_lightning.loggers.TensorBoardLogger")
-"""What a configuration may have made by its name."""
 
 
 def architecture(cfg: DictConfig) -> dict[str, Any]:
@@ -109,30 +104,6 @@ def _compile(cfg: DictConfig, network: nn.Module) -> None:
     """Let the network be compiled when it is first called; its weights keep their names."""
     if cfg.trainer.get("compile"):  # earlier runs have no such key
         network.compile()
-
-
-def check_loggers(cfg: DictConfig) -> None:
-    """Refuse what is no logger (ConfigError): a stranger's run folder could name any function."""
-    for name, node in cfg.logger.items():
-        options = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_dict(node) else {}
-        target = options.pop("_target_", None) if isinstance(options, dict) else None
-        if target not in LOGGERS or "_target_" in str(options):
-            raise ConfigError(
-                f"logger.{name} is {node}; its _target_ is one of {', '.join(LOGGERS)}, and "
-                "nothing in it has another."
-            )
-
-
-def loggers(cfg: DictConfig, folder: Path) -> list[Logger]:
-    """The loggers that the configuration names, each writing below the run's folder."""
-    check_loggers(cfg)
-    made: list[Logger] = []
-    for name, node in cfg.logger.items():
-        try:
-            made.append(instantiate(node, save_dir=str(folder)))
-        except ModuleNotFoundError as error:
-            raise ConfigError(f"logger {name!r} needs the package {error.name!r}.") from error
-    return made
 
 
 def check_trainer(cfg: DictConfig, stage: StageName) -> None:

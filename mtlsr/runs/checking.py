@@ -7,6 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.runs import build, losses, photographs
 from mtlsr.runs.guard import POLICIES
+from mtlsr.runs.loggers import check_loggers
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.replayable import read_step, run_of
 from mtlsr.runs.schema import STAGES, ConfigError, check_ranges
@@ -46,7 +47,7 @@ def check(cfg: DictConfig) -> None:
             f"trainer.guard.policy is {cfg.trainer.guard.policy!r}; "
             f"it is one of {', '.join(POLICIES)}."
         )
-    build.check_loggers(cfg)
+    check_loggers(cfg)
     first_block = start_weights(cfg, build.networks(cfg))
     losses.discriminator(cfg)
     files = photographs.dataset(cfg)

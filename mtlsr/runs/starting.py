@@ -11,6 +11,7 @@ from mtlsr.networks.base import FirstBlock, Resolver
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs import build
 from mtlsr.runs.checkpoints import folder_of, module_state, newest
+from mtlsr.runs.loggers import check_loggers
 from mtlsr.runs.manifest import NAME, read_manifest
 from mtlsr.runs.schema import ConfigError
 
@@ -32,7 +33,7 @@ def settled(cfg: DictConfig) -> DictConfig:
     if cfg.resume is not None:
         stored = read_manifest(cfg.resume, "resume")["config"]
         cfg = OmegaConf.create({**stored, "folder": str(cfg.resume), "resume": str(cfg.resume)})
-    build.check_loggers(cfg)
+    check_loggers(cfg)
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
     pl.seed_everything(cfg.seed, verbose=False)

@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from mtlsr.runs import build
 from mtlsr.runs.files import replacing, sync
+from mtlsr.runs.loggers import loggers as named
 from mtlsr.runs.pruning import Pruned
 
 METRICS = "metrics.csv"
@@ -146,7 +146,7 @@ def tracked(
         config: What the loggers are told.
         keep: Rows of an earlier metrics.csv that the run goes on from; None = all.
     """
-    loggers: list[Logger] = [MetricsCsv(folder / METRICS, keep), *build.loggers(cfg, folder)]
+    loggers: list[Logger] = [MetricsCsv(folder / METRICS, keep), *named(cfg, folder)]
     failed = True
     try:
         for logger in loggers:

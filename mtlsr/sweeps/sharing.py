@@ -62,11 +62,16 @@ def shared_stage1(
     with _locked(shelf):
         record = _verified(shelf)
         if record is not None and not begun:
+            # Noted first: whoever dies after the copy has to know whose it is.
+            manifest.write(stage1={"key": name, "trained_by": record["run"], **record["lineage"]})
             _repeat(shelf / METRICS, loggers)
             _copy(shelf / CHECKPOINTS, own)
-            manifest.write(stage1={"key": name, "trained_by": record["run"], **record["lineage"]})
             yield
             return
+        if begun and "stage1" in manifest.values:
+            yield
+            return
+        manifest.values.pop("stage1", None)
         yield
         if record is None and not further:
             _publish(shelf, folder, manifest)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from mtlsr.runs.command import Interrupted, execute
 from mtlsr.stages.restoration import RestorationStage
+from mtlsr.sweeps import sharing
 from mtlsr.train import around, check, job
 from tests.conftest import QUICK
 from tests.runs.test_guard import broken
@@ -228,6 +229,22 @@ def test_a_job_that_dies_while_it_takes_a_stage_1_takes_it_again(train, tmp_path
     steps = [[row["step"] for row in job if row["realism/loss"]] for job in rows]
     assert steps[0] == steps[1] == ["0", "1", "2", "3"]
     assert not list(tmp_path.rglob(".*.tmp"))
+
+
+def test_a_job_that_dies_after_it_took_a_stage_1_still_knows_whose_it_is(train, tmp_path):
+    original = sharing._copy
+
+    def dying(source, target):
+        original(source, target)
+        if "sweep/1" in str(target):
+            raise Died
+
+    with patch("mtlsr.sweeps.sharing._copy", dying), pytest.raises(Died):
+        train("loss.lambda2=0.1,0.5", LOGGED)
+    assert train("loss.lambda2=0.1,0.5", LOGGED, "sweep.resume=sweep")[0] == 0
+    lineage = [manifest(tmp_path / "sweep" / number)["stage1"] for number in "01"]
+    assert [each["trained_by"][-1] for each in lineage] == ["0", "0"]
+    assert lineage[0]["seconds"] == lineage[1]["seconds"] > 0
 
 
 def test_a_sweep_goes_on_with_what_is_missing_or_failed(train, tmp_path):
