@@ -8,7 +8,6 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.runs import build, photographs
@@ -61,7 +60,8 @@ class Training:
             resumed, state = (None, {}) if found is None else found[:2]
             if (done := int(state.get("global_step", 0))) >= steps:
                 stage.load_state_dict(state["state_dict"])
-                restore_generators(generators_in(state), getattr(rank_zero_only, "rank", 0))
+                rank = build.trainer(self.cfg, stage.stage, logger=False).global_rank
+                restore_generators(generators_in(state), rank)
                 return
             try:
                 return self._fit(stage, resumed, done, extra)

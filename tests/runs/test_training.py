@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors.torch import load_file
 
 from mtlsr.data.images import write_image
 from mtlsr.networks.folder import load_model
-from mtlsr.runs import build, photographs
+from mtlsr.runs import build, photographs, training
 from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.runs.starting import start_weights
 from mtlsr.train import check, run
@@ -332,3 +333,19 @@ def test_the_last_checkpoint_is_the_last_steps_also_where_an_earlier_one_is_best
     )
     assert best < 8
     assert last == 9
+
+
+def test_a_finished_stage_leaves_each_process_of_each_node_its_own_generators(
+    compose, tmp_path, monkeypatch
+):
+    """Lightning tells a process that it started its number on its node, and that of the node."""
+    cfg = compose("train", "trainer=ddp_cpu", "trainer.num_nodes=2", folder=tmp_path)
+    for name, value in {"NODE_RANK": "1", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    state = {"global_step": cfg.schedule.realism.steps, "state_dict": {}}
+    restored = []
+    monkeypatch.setattr(training, "newest", lambda folder: (tmp_path / "last.ckpt", state))
+    monkeypatch.setattr(training, "restore_generators", lambda states, rank: restored.append(rank))
+    stage = SimpleNamespace(stage="realism", load_state_dict=lambda values: None)
+    training.Training(cfg, None, tmp_path, [], None, None).fit(stage)
+    assert restored == [3]
