@@ -75,9 +75,21 @@ class Manifest:
         self._save()
 
     def fail(self, said: str) -> None:
-        """Note that the run failed, and why, if there is room for that."""
-        with suppress(OSError):
+        """Note that the run failed, and why; only that it did where there is no room for more."""
+        try:
             self.write(status="failed", error=said)
+        except OSError:
+            with suppress(OSError):
+                self._fail_in_place()
+
+    @rank_zero_only
+    def _fail_in_place(self) -> None:
+        """A full disk takes no new file, but what stands in an old one may be written over."""
+        running, failed = b'"status": "running"', b'"status": "failed" '
+        with self.path.open("r+b") as file:
+            if (where := file.read().find(running)) >= 0:
+                file.seek(where)
+                file.write(failed)
 
     @rank_zero_only
     def _save(self) -> None:

@@ -1,5 +1,6 @@
 """Full disks, files that vanish, clocks that go back: a sentence, and nothing good is lost."""
 
+import json
 import os
 import resource
 import shutil
@@ -109,6 +110,7 @@ def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(compose, sma
     if not mounted:
         return
     assert read(kept / "last.ckpt")["global_step"] == 2
+    assert json.loads((small_disk / "run" / "manifest.json").read_text())["status"] == "failed"
     filler.unlink()
     run(compose("train", f"resume={cfg.folder}"))
     expected = read(straight / "checkpoints" / "realism" / "last.ckpt")
