@@ -7,8 +7,10 @@ the whole image (`mtlsr.networks.whole_image`) is added up over all tiles first:
 the network's beginning for each thing that hangs on those before it.
 
 Measured on CPUs, the convolutions of torch and oneDNN then give the same bits for every size, in
-bfloat16 and in float32, but for one thing: small float32 inputs are not handed to oneDNN. So no
-window is smaller than `LEAST`.
+bfloat16 and in float32, but for two things. Small float32 inputs are not handed to oneDNN: so no
+window is smaller than `LEAST`. And on processors with AMX, oneDNN adds up a convolution of few
+channels in bfloat16, such as the first one of an image, in another order where its output is
+narrow: so no window is narrower than `NARROWEST` pixels of the network's smallest maps.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +29,9 @@ LEAST = LEAST_FOR_ONEDNN
 """Pixels of a window at the least, where the image has as many: every layer of these networks has
 one number or more for each pixel."""
 
+NARROWEST = 48
+"""Columns of a network's smallest maps at the least, where the image has as many."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -43,7 +48,8 @@ class Cut:
         """What a network has to see of an image, to enlarge this part of it as in the whole."""
         least = min(width, round(LEAST**0.5) + 1)
         seen_rows = self._window(rows, height, -(-LEAST // least))
-        seen_columns = self._window(columns, width, -(-LEAST // (seen_rows.stop - seen_rows.start)))
+        enough = max(-(-LEAST // (seen_rows.stop - seen_rows.start)), NARROWEST * self.stride)
+        seen_columns = self._window(columns, width, enough)
         return seen_rows, seen_columns
 
     def _window(self, part: slice, size: int, least: int) -> slice:
