@@ -32,21 +32,22 @@ def run(cfg: DictConfig) -> Path:
         ValueError, OSError: What cannot be done at all.
         Interrupted: Ctrl-C.
     """
-    from mtlsr.runs import preparation
     from mtlsr.runs.command import Interrupted
+    from mtlsr.runs.preparing import steps
+    from mtlsr.runs.preparing.screen import Screen
 
     folder = Path(cfg.folder)
     try:
-        with preparation.Screen() as screen:
-            preparation.fetch_missing(cfg, screen)
-            found = preparation.inspect_files(cfg, screen)
+        with Screen() as screen:
+            steps.fetch_missing(cfg, screen)
+            found = steps.inspect_files(cfg, screen)
             if not cfg.verify_only:
-                preparation.store(cfg, found, screen)
-                preparation.write_manifest(cfg, found)
+                steps.store(cfg, found, screen)
+                steps.write_manifest(cfg, found)
             if cfg.verify or cfg.verify_only:
-                preparation.write_report(cfg, found, screen)
+                steps.write_report(cfg, found, screen)
             if cfg.samples and not cfg.verify_only:
-                preparation.draw_samples(cfg, found)
+                steps.draw_samples(cfg, found)
         found.print()
         found.judge(cfg.strict)
     except KeyboardInterrupt:
@@ -63,9 +64,9 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
-    from mtlsr.runs import preparation
+    from mtlsr.runs.preparing import steps
 
-    preparation.check(cfg)
+    steps.check(cfg)
 
 
 def main() -> None:

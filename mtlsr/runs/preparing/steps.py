@@ -1,179 +1,27 @@
-"""What `python -m mtlsr.prepare` does, step by step."""
+"""The preparation of a data set, step by step."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from mtlsr.data.acquisition import fetch
-from mtlsr.data.acquisition.download import Report as Advance
 from mtlsr.data.acquisition.sources import SOURCES, Source, data_folder
-from mtlsr.data.datasets import DATASETS, Dataset, find_dataset
+from mtlsr.data.datasets import DATASETS, find_dataset
 from mtlsr.data.images import ImageError, write_image
 from mtlsr.data.inspection.contact_sheet import contact_sheet
 from mtlsr.data.inspection.decoding import Inspected, inspect, irregular
 from mtlsr.data.inspection.screening import only
-from mtlsr.data.inspection.verification import Report, verify
+from mtlsr.data.inspection.verification import verify
 from mtlsr.data.layouts import benchmark
 from mtlsr.data.pairs import published_lr
-from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.files import write_json
+from mtlsr.runs.preparing.found import SPLITS, Found, Split
+from mtlsr.runs.preparing.screen import Screen
 from mtlsr.runs.schema import ConfigError
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 BENCHMARKS = ("set5", "set14", "b100", "urban100", "manga109", "kodak24")
-NAMED = 20
-"""Unusable files and findings that the terminal shows; the files hold all."""
-
-
-@dataclass
-class Found:
-    """What is known of the data set so far."""
-
-    name: str
-    files: Dataset
-    """Usable files only."""
-    good: dict[Split, list[Inspected]]
-    bad: list[ImageError]
-    root: Path | None
-    """What the names in the manifest are relative to."""
-    fingerprint: str = ""
-    stored: Path | None = None
-    manifest: Path | None = None
-    report: Report | None = None
-    report_file: Path | None = None
-    sheet: Path | None = None
-    remarks: list[str] = field(default_factory=list)
-
-    def print(self) -> None:
-        """Show a person what there is."""
-        console = Console()
-        table = Table(show_header=False, title=f"Data set {self.name}", title_justify="left")
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for split in SPLITS:
-            if files := self.good[split]:
-                size = sum(file.size for file in files) / 1e6
-                pixels = sum(file.height * file.width for file in files) / 1e6
-                text = f"{len(files)} images, {size:.1f} MB, {pixels:.1f} million pixels"
-                table.add_row(split, text)
-        table.add_row("unusable", str(len(self.bad)))
-        if self.report is not None:
-            counts = {kind: n for kind, n in self.report.counts().items() if n}
-            said = ", ".join(f"{kind}: {n}" for kind, n in counts.items())
-            table.add_row("verified", Text(said or "nothing to object to"))
-        if self.fingerprint:
-            table.add_row("fingerprint", self.fingerprint)
-        table.add_row("licence", Text(_short(self.files.licence)))
-        table.add_row("citation", Text(_short(self.files.citation)))
-        for title, path in (
-            ("store", self.stored),
-            ("manifest", self.manifest),
-            ("report", self.report_file),
-            ("contact sheet", self.sheet),
-        ):
-            if path is not None:
-                table.add_row(title, Text(shown(path)))
-        console.print(table)
-        for title, lines in (
-            ("Unusable files", [str(error) for error in self.bad]),
-            ("Findings", [] if self.report is None else self.report.lines()),
-            ("Remarks", self.remarks),
-        ):
-            _list(console, title, lines)
-
-    def judge(self, strict: bool) -> None:
-        """Refuse the data set where nothing, or with `strict` not all of it, is in order.
-
-        Raises:
-            UserError: That is so.
-        """
-        if not any(self.good.values()):
-            raise UserError(f"None of the {len(self.bad)} files of {self.name} can be used.")
-        findings = 0 if self.report is None else len(self.report.findings)
-        if strict and (self.bad or findings):
-            raise UserError(
-                f"strict: {len(self.bad)} files of {self.name} cannot be used, and verification "
-                f"has {findings} finding{'' if findings == 1 else 's'}."
-            )
-
-
-class Screen:
-    """Progress on the terminal; where there is none, a line for each thing that begins."""
-
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
-        self.bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            _Amount(),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-
-    def __enter__(self) -> "Screen":
-        self.bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.bars.stop()
-
-    def watch(self, name: str, what: str) -> Advance:
-        """Show the bytes of a download; see `mtlsr.data.acquisition.fetch.Watch`."""
-        task = self._begin(f"{name}: {what}", None, bytes=True)
-
-        def advance(done: int, total: int | None) -> None:
-            self.bars.update(task, completed=done, total=total)
-
-        return advance
-
-    def count(self, what: str, total: int) -> Callable[[], None]:
-        """Show how many of a number of files are done."""
-        task = self._begin(what, total, bytes=False)
-        return lambda: self.bars.advance(task)
-
-    def _begin(self, what: str, total: int | None, bytes: bool) -> TaskID:
-        if not self.console.is_terminal:
-            self.console.print(f"{what} ...", markup=False, highlight=False)
-        return self.bars.add_task(what.replace("[", r"\["), total=total, bytes=bytes)
-
-
-class _Amount(ProgressColumn):
-    """Bytes with their rate, or files."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.size, self.rate, self.count = (
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            MofNCompleteColumn(),
-        )
-
-    def render(self, task: Task) -> Text:
-        if not task.fields["bytes"]:
-            return self.count.render(task)
-        return Text.assemble(self.size.render(task), " ", self.rate.render(task))
 
 
 def check(cfg: DictConfig) -> None:
@@ -322,12 +170,6 @@ def draw_samples(cfg: DictConfig, found: Found) -> None:
     write_image(found.sheet, sheet)
 
 
-def shown(path: str | Path) -> str:
-    """A path that a terminal can show: names may hold line breaks, or bytes that are no text."""
-    name = str(path)
-    return name if name.isprintable() else ascii(name)
-
-
 def _fetched(cfg: DictConfig) -> list[str]:
     """The data sets that come from the data folder: no root is given for them."""
     sets = cfg.dataset.parts if cfg.dataset.name == "mixture" else [cfg.dataset]
@@ -396,17 +238,3 @@ def _low_resolution(cfg: DictConfig, found: Found) -> list[Path | None] | None:
             found.remarks.append(f"Low resolution was not looked at: {error}")
         partners += given or [None] * len(files)
     return partners if any(partners) else None
-
-
-def _list(console: Console, title: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    console.print(Text(f"{title} ({len(lines)})", style="bold"))
-    for line in lines[:NAMED]:
-        console.print(Text(f"  {shown(line)}"), soft_wrap=True)
-    if len(lines) > NAMED:
-        console.print(f"  and {len(lines) - NAMED} more")
-
-
-def _short(text: str, most: int = 160) -> str:
-    return text if len(text) <= most else text[: most - 2] + " …"

@@ -1,0 +1,1 @@
+"""What `python -m mtlsr.prepare` does, and what it tells."""
