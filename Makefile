@@ -11,6 +11,7 @@ NAME ?=
 STUDY ?=
 DATA ?=
 SWEEP ?=
+SCALE ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export NO_ALBUMENTATIONS_UPDATE := 1
@@ -58,10 +59,19 @@ lint: $(VENV)/.tested ## Check style, format and types
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
+# $(1): an experiment of conf/experiment. Stopped, the same command goes on where it was.
+learn = $(BIN)/python -m mtlsr.train experiment=$(1) "dataset.root=$(DATA)/train" \
+	"dataset.val_root=$(DATA)/val/cid22" resume=auto hydra.run.dir=outputs/flagship/$(1)$(SCALE)
+
 flagship: setup ## Train the weights that come with it, from DATA=<folder>; SCALE=2 or 3 from those for ×4
 	$(if $(DATA),,$(error DATA is missing: DATA=<folder that holds train and val/cid22>))
-	$(BIN)/python -m mtlsr.train experiment=flagship$(if $(SCALE),_rescaled scale=$(SCALE)) "dataset.root=$(DATA)/train" \
-	"dataset.val_root=$(DATA)/val/cid22" $(ARGS)
+ifneq ($(SCALE),)
+	$(call learn,flagship_rescaled) scale=$(SCALE) $(ARGS)
+else
+	$(call learn,flagship) $(ARGS)
+	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
+	$(call learn,flagship_closing) init=outputs/flagship/flagship_longer $(ARGS)
+endif
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
 	$(if $(NAME),,$(error NAME is missing: NAME=<folder in experiments>))
