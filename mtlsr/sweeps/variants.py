@@ -53,18 +53,30 @@ def variants(jobs: Sequence[Job]) -> list[Variant]:
     Swept is every key of the command line that has several values, but `seed`. Where jobs of
     several sweeps would be the same then, the sweep's folder is one more such key.
     """
+    # A job that has not begun has no configuration; a repetition that has begun speaks for it.
     begun = {_repeats(job): job for job in reversed(jobs) if job.config}
-    known = [(job, job if job.config else begun.get(_repeats(job), job)) for job in jobs]
-    keys = [key for key in _keys(jobs) if len({like.value(key) for _, like in known}) > 1]
+
+    def value(job: Job, key: str) -> str:
+        return (job if job.config else begun.get(_repeats(job), job)).value(key)
+
+    keys = [key for key in _keys(jobs) if len({value(job, key) for job in jobs}) > 1]
+    swept = [{key: value(job, key) for key in keys} for job in jobs]
+    if len({job.sweep for job in jobs}) > 1 and _some_are_one(jobs, swept):
+        swept = [
+            {"sweep": job.sweep.name, **values} for job, values in zip(jobs, swept, strict=True)
+        ]
     groups: dict[tuple[tuple[str, str], ...], list[Job]] = {}
-    places = {job.sweep for job in jobs}
-    ours = [(job, [(key, like.value(key)) for key in keys]) for job, like in known]
-    twice = [(job.value(SEED), values) for job, values in ours]
-    if len(places) > 1 and any(twice.count(each) > 1 for each in twice):
-        ours = [(job, [("sweep", job.sweep.name), *values]) for job, values in ours]
-    for job, values in ours:
-        groups.setdefault(tuple(values), []).append(job)
+    for job, values in zip(jobs, swept, strict=True):
+        groups.setdefault(tuple(values.items()), []).append(job)
     return [Variant(dict(values), tuple(repeats)) for values, repeats in groups.items()]
+
+
+def _some_are_one(jobs: Sequence[Job], swept: Sequence[dict[str, str]]) -> bool:
+    """Whether two jobs have the same seed and the same values."""
+    all_of_it = [
+        (job.value(SEED), *values.items()) for job, values in zip(jobs, swept, strict=True)
+    ]
+    return len(set(all_of_it)) < len(all_of_it)
 
 
 def repeated(found: Iterable[Variant]) -> list[str]:
