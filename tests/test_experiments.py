@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from experiments.common import markdown, train, write_table
+from experiments.common import SCALE, markdown, train, write_table
+from experiments.realistic import study as realistic_study
 from mtlsr.runs.manifest import commit
 
 
@@ -41,3 +42,28 @@ def test_a_table_goes_between_its_markers(tmp_path):
     )
     with pytest.raises(ValueError, match="no place for a table: <!-- three -->"):
         write_table(page, table, "three")
+
+
+def test_photographs_are_degraded_alike_each_time_and_otherwise_in_each_sample(small_photographs):
+    first, again = (realistic_study.degraded(small_photographs, 2) for _ in range(2))
+    assert len(first) == 2 * len(list(small_photographs.iterdir()))
+    for (pair, strengths), (other, others) in zip(first, again, strict=True):
+        assert pair.hr.shape[:2] == tuple(SCALE * side for side in pair.lr.shape[:2])
+        assert (pair.lr == other.lr).all()
+        assert (strengths == others).all()
+    assert (first[0][0].hr == first[1][0].hr).all()
+    assert (first[0][0].lr != first[1][0].lr).any()
+
+
+def test_the_table_of_degraded_photographs_compares_with_the_last_method():
+    rows = {
+        method: [{name: base + number for name in realistic_study.MEASURED} for number in range(6)]
+        for method, base in (("bicubic", 20.0), ("degraded", 21.5))
+    }
+    header, _, bicubic, ours, difference = realistic_study.quality(rows, samples=2).splitlines()
+    assert header.count("|") == 2 + len(realistic_study.MEASURED)
+    assert bicubic.startswith("| bicubic | 22.50 ")
+    assert ours.startswith("| degraded | 24.00 ")
+    assert difference.startswith("| degraded - bicubic | ")
+    assert "1.5" in difference
+    assert "-1.5" not in difference
