@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from safetensors.torch import load_file
 
 from mtlsr.data.images import write_image
@@ -342,6 +343,7 @@ def test_a_finished_stage_leaves_each_process_of_each_node_its_own_generators(
     cfg = compose("train", "trainer=ddp_cpu", "trainer.num_nodes=2", folder=tmp_path)
     for name, value in {"NODE_RANK": "1", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # Lightning sets it for good; this undoes it
     state = {"global_step": cfg.schedule.realism.steps, "state_dict": {}}
     restored = []
     monkeypatch.setattr(training, "newest", lambda folder: (tmp_path / "last.ckpt", state))
