@@ -38,8 +38,8 @@ def check(cfg: DictConfig) -> None:
     if scratch and (cfg.loss.lambda2 > 0 or cfg.loss.lambda4 > 0):
         raise ConfigError(
             f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but "
-            "without a stage 1 nothing judges or anchors: set both to 0 (experiment=joint) or "
-            "give stage1."
+            "without a stage 1 nothing judges or anchors: set both to 0 (experiment=joint), or "
+            "give stage1 or init."
         )
     check_ranges(cfg)
     if cfg.trainer.guard.policy not in POLICIES:
