@@ -70,7 +70,6 @@ ifneq ($(SCALE),)
 else
 	$(call learn,flagship) $(ARGS)
 	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
-	$(call learn,flagship_closing) init=outputs/flagship/flagship_longer $(ARGS)
 endif
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
