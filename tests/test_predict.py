@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import hydra
@@ -279,3 +282,18 @@ def test_refusals(
         predict.check(configured(**given))
     assert files(tmp_path) == before
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_hundred_megapixels_take_less_than_two_gigabytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (250, 250, 3), dtype=np.uint8))
+    coarse.resize((2500, 2500)).save(tmp_path / "photo.png")
+    given = [f"input={tmp_path}/photo.png", f"output={tmp_path}/out", "model=x4"]
+    process = subprocess.Popen([sys.executable, "-m", "mtlsr.predict", *given])
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    with Image.open(tmp_path / "out" / "photo.png") as image:
+        assert image.size == (10_000, 10_000)
+    assert used.ru_maxrss * (1 if sys.platform == "darwin" else 1024) < 2e9

@@ -11,7 +11,7 @@ from mtlsr.networks.measure import LiveMemory
 UNKNOWN = 2 * 2**30
 """Bytes that a machine is thought to have free which does not say."""
 
-MOST = 3 * 2**27
+MOST = 2**28
 """Bytes that are used of a CPU's memory at the most: tiles that fill them are large enough for
 what they see twice to be little, and smaller ones leave more in the caches."""
 
