@@ -108,11 +108,10 @@ def kill_and_resume(
                 begun = _length(folder)
                 end = begun + chance.randint(1, whole // 2)
                 rare = chance.choice(RARE) if resume and chance.random() < AIMED else None
-                while process.is_alive() and not (
-                    _length(folder) > begun and _phase(folder) == rare
-                    if rare
-                    else _length(folder) >= end
-                ):
+                while process.is_alive():
+                    done = _length(folder)
+                    if (done > begun and _phase(folder) == rare) if rare else done >= end:
+                        break
                     time.sleep(0.001)
                 time.sleep(chance.uniform(0, 0.005 if rare else 0.05))
                 process.kill()
