@@ -60,7 +60,8 @@ def networks(cfg: DictConfig) -> Resolver:
 def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     """How a stage is optimised."""
     schedule = cfg.schedule[stage]
-    values = {entry.name: schedule[entry.name] for entry in fields(Recipe)}
+    # Earlier runs have no word for the optimiser.
+    values = {entry.name: schedule[entry.name] for entry in fields(Recipe) if entry.name in schedule}
     try:
         return Recipe(**values | {"betas": tuple(schedule.betas)})
     except ValueError as error:

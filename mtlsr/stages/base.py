@@ -15,6 +15,9 @@ from mtlsr.data.batch import Batch
 from mtlsr.objective.balancing.base import Balanced, Balancer, balanced_terms
 from mtlsr.objective.balancing.diagnostics import diagnose
 from mtlsr.objective.objective import Objective, Valued
+from mtlsr.stages.muon import Muon
+
+OPTIMISERS = {"adamw": torch.optim.AdamW, "muon": Muon}
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,14 @@ class Recipe:
     """How a stage is optimised. Plain values, so that a run can be rebuilt from its folder.
 
     Raises:
-        ValueError: `betas` are not two numbers that are at least 0 and below 1.
+        ValueError: `betas` are not two numbers that are at least 0 and below 1, or there is no such
+            `optimiser`.
     """
 
     steps: int
     """Optimiser steps."""
     lr: float
-    """Highest learning rate of AdamW, reached at the end of the warm-up."""
+    """Highest learning rate, reached at the end of the warm-up."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises from 0."""
     final: float = 0.0
@@ -36,12 +40,18 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.99)
     """Decay of AdamW's two moving averages."""
     weight_decay: float = 0.0
-    """Decoupled weight decay of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+    """Decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101)."""
+    optimiser: str = "adamw"
+    """A name of `OPTIMISERS`."""
 
     def __post_init__(self) -> None:
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(
                 f"betas is {list(self.betas)}; it must be two numbers, at least 0 and below 1."
+            )
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(
+                f"optimiser is {self.optimiser!r}; it must be one of {', '.join(OPTIMISERS)}."
             )
 
 
@@ -184,7 +194,7 @@ class Stage(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         # In float16 a scaler must undo its scale before gradients are clipped: not when fused.
         scaled = self._trainer is not None and self.trainer.precision == "16-mixed"
-        optimiser = torch.optim.AdamW(
+        optimiser = OPTIMISERS[self.recipe.optimiser](
             self.parameter_groups(),
             lr=self.recipe.lr,
             betas=self.recipe.betas,

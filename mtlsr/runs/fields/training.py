@@ -15,6 +15,8 @@ class StageScheduleConfig:
     """Samples a step and process."""
     patch: int = number(8)
     """Side of a patch in low-resolution pixels."""
+    optimiser: str = MISSING
+    """adamw, or muon: AdamW but for the kernels of convolutions, which move by orthogonal steps."""
     lr: float = number(0, above=True)
     """Highest learning rate."""
     warmup: float = number(0, 1)
