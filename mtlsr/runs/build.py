@@ -61,7 +61,8 @@ def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     """How a stage is optimised."""
     schedule = cfg.schedule[stage]
     # Earlier runs have no word for the optimiser.
-    values = {entry.name: schedule[entry.name] for entry in fields(Recipe) if entry.name in schedule}
+    names = [entry.name for entry in fields(Recipe) if entry.name in schedule]
+    values = {name: schedule[name] for name in names}
     try:
         return Recipe(**values | {"betas": tuple(schedule.betas)})
     except ValueError as error:

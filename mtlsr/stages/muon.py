@@ -92,6 +92,4 @@ def orthogonal(matrices: Tensor, iterations: int = 5) -> Tensor:
 
 
 def _is_kernel(parameter: Tensor) -> bool:
-    return (
-        parameter.grad is not None and parameter.ndim == 4 and min(parameter.shape[:2]) >= LEAST
-    )
+    return parameter.grad is not None and parameter.ndim == 4 and min(parameter.shape[:2]) >= LEAST
