@@ -18,7 +18,15 @@ from mtlsr.sweeps.leaderboard import leaderboard
 from tests.conftest import QUICK, write_photographs
 from tests.sweeps.made import write_job, write_sweep
 
-STUDIES = ("balancing", "baselines", "lambda_response", "realism", "scarcity", "stages")
+STUDIES = (
+    "balancing",
+    "baselines",
+    "lambda_response",
+    "optimiser",
+    "realism",
+    "scarcity",
+    "stages",
+)
 ROOT = Path(__file__).parents[1]
 
 
