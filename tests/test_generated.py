@@ -46,6 +46,7 @@ VALUES = {
     "schedule.restoration.batch": ["1", "3", "0", "-2", "1.5"],
     "schedule.restoration.patch": ["8", "24", "7", "500"],
     "schedule.restoration.lr": ["1e-4", "0", "1e9", "nan"],
+    "schedule.restoration.optimiser": ["adamw", "muon", "sgd"],
     "schedule.realism.steps": ["1", "3", "0"],
     "schedule.realism.validations": ["0", "2", "5", "-1"],
     "schedule.restoration.averaging": ["0", "0.5", "1", "2"],

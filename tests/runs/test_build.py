@@ -64,6 +64,11 @@ def test_betas_that_adamw_cannot_use_are_refused(compose, betas):
         check(compose("train", f"schedule.realism.betas={betas}"))
 
 
+def test_an_optimiser_that_is_not_known_is_refused(compose):
+    with pytest.raises(ConfigError, match=r"schedule\.realism\.optimiser is 'sgd'; .* adamw, muon"):
+        check(compose("train", "schedule.realism.optimiser=sgd"))
+
+
 def test_the_degradation_has_the_configured_ranges(compose):
     cfg = compose("train", "degradation.realism.noise=[2,3]", "degradation.realism.jpeg=[50,60]")
     found = photographs.degradation(cfg.degradation.realism)

@@ -96,6 +96,15 @@ def test_a_run_that_dies_again_and_again_goes_on(compose, straight):
     assert_same(straight, run(given))
 
 
+def test_a_run_goes_on_with_what_its_optimiser_has_averaged(compose):
+    plan = [*PLAN, *(f"schedule.{stage}.optimiser=muon" for stage in ("realism", "restoration"))]
+    undisturbed = run(compose("train", *plan, folder="undisturbed"))
+    cfg = compose("train", *plan, folder="dead")
+    with dying(StageProgress, "on_train_batch_end", at("restoration", 5)), pytest.raises(Died):
+        run(cfg)
+    assert_same(undisturbed, run(compose("train", f"resume={cfg.folder}")))
+
+
 def test_stage_2_begins_with_the_generators_that_stage_1_left(compose):
     """Whether stage 1 was trained just now, or by a process that died at stage 2's first step."""
     states = []
