@@ -19,7 +19,7 @@ from mtlsr.runs.schema import register
 from mtlsr.runs.training import MONITORED
 from mtlsr.search import check, run
 from mtlsr.sweeps.jobs import collect
-from mtlsr.sweeps.page.search import drawn
+from mtlsr.sweeps.page.search import BEST, drawn
 from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import space
 from mtlsr.sweeps.search.words import best
@@ -167,7 +167,37 @@ def test_several_objectives_end_with_the_trials_that_no_other_one_beats(search, 
     text = (tmp_path / "search" / "report.html").read_text()
     figures = [figure for *_, figure in drawn([tmp_path / "search"])]
     assert figures and all(figure.layout.width is None for figure in figures)  # the page's
+    blue = [len(trace.x) for trace in figures[0].data if trace.marker.color == BEST]
+    assert blue == [len(found.best_trials)]
     assert "Trials that no other one beats" in text and "Which value matters · Gram" in text
+
+
+def test_what_matters_is_what_makes_a_trial_good_with_several_objectives_too(tmp_path):
+    """As Optuna itself says where PSNR-Y is the only objective."""
+    spread = optuna.distributions.FloatDistribution(0, 1)
+    shares = []
+    for several in (False, True):
+        folder = tmp_path / f"{several}"
+        folder.mkdir()
+        found = optuna.create_study(
+            storage=trials.address(folder), directions=["maximize", "minimize"][: 1 + several]
+        )
+        found.set_user_attr(trials.NAMES, ["PSNR-Y", "Gram distance"][: 1 + several])
+        for number in range(40):
+            # One value decides whether a trial is good, the other how bad a bad one is.
+            first, second = number / 40, number * 7 % 40 / 40
+            score = 30.0 if first > 0.8 else 20 - second
+            values = [score, 1.0] if several else [score]
+            names = {"first": first, "second": second}
+            found.add_trial(
+                create_trial(
+                    params=names, distributions=dict.fromkeys(names, spread), values=values
+                )
+            )
+        bars = next(figure for title, _, figure in drawn([folder]) if "matters" in title).data[0]
+        shares.append(dict(zip(bars.y, bars.x, strict=True)))
+    assert shares[1] == pytest.approx(shares[0])
+    assert shares[0]["first"] > 0.9
 
 
 def test_a_real_search_prunes_and_goes_on_with_a_trial_that_was_stopped(

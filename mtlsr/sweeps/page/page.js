@@ -6,13 +6,13 @@ const one = (query, root = document) => root.querySelector(query);
 const system = matchMedia("(prefers-color-scheme: dark)");
 function dress(theme) {
   document.documentElement.dataset.theme = theme;
-  all(".js-plotly-plot").forEach((plot) => Plotly.relayout(plot, colours()));
+  all(".js-plotly-plot").forEach((plot) => Plotly.relayout(plot, colours(plot)));
 }
-function colours() {
+function colours(plot) {
   const style = getComputedStyle(document.documentElement);
   const [text, line, card] = ["--text", "--line", "--card"].map((n) => style.getPropertyValue(n).trim());
   const found = { "font.color": text, "hoverlabel.bgcolor": card, "hoverlabel.font.color": text };
-  for (const axis of ["xaxis", "yaxis"]) {
+  for (const axis of Object.keys(plot.layout).filter((key) => /^[xy]axis\d*$/.test(key))) {
     Object.assign(found, { [`${axis}.gridcolor`]: line, [`${axis}.linecolor`]: line, [`${axis}.zeroline`]: false });
   }
   return found;
@@ -29,7 +29,7 @@ async function draw(place) {
   const options = { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false };
   figure.layout.font = { family: getComputedStyle(document.body).fontFamily, size: 13 };
   await Plotly.newPlot(place, figure.data, figure.layout, options);
-  Plotly.relayout(place, colours());
+  Plotly.relayout(place, colours(place));
 }
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((e) => e.isIntersecting)) {

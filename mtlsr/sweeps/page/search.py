@@ -1,12 +1,16 @@
 """What a search adds to the page: Optuna's own figures of its trials."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from mtlsr.sweeps.page.style import LEGEND
+from mtlsr.sweeps.page.style import AXIS, COLOURS, LEGEND
+
+if TYPE_CHECKING:
+    from optuna import Study
 
 STUDY = "study.db"
 """Optuna's storage in a search's folder."""
@@ -18,6 +22,11 @@ ENOUGH = 3
 """Whole trials, at the least, before anything can be seen."""
 
 HEIGHT = 400
+
+SCALE = [[0, COLOURS[1]], [1, COLOURS[0]]]
+"""Orange to blue: seen on white and on black."""
+
+BEST, OTHER = COLOURS[0], COLOURS[-1]
 
 
 def drawn(sweeps: Sequence[Path]) -> Iterator[Drawn]:
@@ -41,7 +50,10 @@ def _figures(sweep: Path) -> Iterator[Drawn]:
     names, several = study.user_attrs[NAMES], len(study.directions) > 1
     if several:
         front = visualization.plot_pareto_front(study, target_names=names)
-        yield "Trials that no other one beats", "On the validation photographs.", _plain(front)
+        for trace, colour in zip(front.data, (OTHER, BEST), strict=True):
+            trace.marker.update(showscale=False, color=colour)
+        note = "On the validation photographs. No other trial beats the blue ones."
+        yield "Trials that no other one beats", note, _plain(front)
     for index, name in enumerate(names):
         chosen: dict[str, Any] = {"target_name": name}
         if several:
@@ -49,14 +61,12 @@ def _figures(sweep: Path) -> Iterator[Drawn]:
         title = f" · {name}" if several else ""
         history = visualization.plot_optimization_history(study, **chosen)
         yield f"Trials in their order{title}", "On the validation photographs.", _plain(history)
-        shares = visualization.plot_param_importances(study, **chosen)
-        shares.update_yaxes(title=None)
-        note = "Shares of the variation over trials (fANOVA); of few trials they mean little."
-        yield f"Which value matters{title}", note, _plain(shares)
+        note = "Shares in what sets the best trials apart (PED-ANOVA); of few they mean little."
+        yield f"Which value matters{title}", note, _importances(study, index, name)
         slices = visualization.plot_slice(study, **chosen)
-        yield f"What was tried{title}", "Later trials are darker.", _plain(slices, wide=True)
-        lines = visualization.plot_parallel_coordinate(study, **chosen)
-        yield f"Trials as lines{title}", "Each line is a trial.", _plain(lines, wide=True)
+        slices.update_traces(marker={"showscale": False, "colorscale": SCALE, "line": {"width": 0}})
+        note = "Orange trials came first, blue ones last."
+        yield f"What was tried{title}", note, _plain(slices, wide=True)
     if any(trial.intermediate_values for trial in study.trials):
         curves = visualization.plot_intermediate_values(study)
         yield "Validation on the way", "A line is a trial; short ones were pruned.", _plain(curves)
@@ -66,6 +76,21 @@ def _value(index: int) -> Callable[..., float]:
     return lambda trial: float(trial.values[index])
 
 
+def _importances(study: "Study", index: int, name: str) -> go.Figure:
+    from optuna.visualization import plot_param_importances
+
+    chosen: dict[str, Any] = {"target_name": name}
+    if len(study.directions) > 1:
+        # PED-ANOVA takes a target's low values for the good ones, and warns of that.
+        sign = -1 if study.directions[index].name == "MAXIMIZE" else 1
+        chosen["target"] = lambda trial: sign * _value(index)(trial)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*computes the importances")
+        figure = plot_param_importances(study, **chosen)
+    figure.update_xaxes(title="Share")
+    return _plain(figure).update_yaxes(title=None).update_layout(margin={"r": 40})
+
+
 def _plain(figure: go.Figure, wide: bool = False) -> go.Figure:
     """As the page's other figures are: its title and its colours of text come from the page."""
     figure.update_layout(
@@ -73,11 +98,11 @@ def _plain(figure: go.Figure, wide: bool = False) -> go.Figure:
         template="none",
         width=None,  # the page's
         height=HEIGHT + 60 * wide,
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        margin={"l": 8, "r": 8, "t": 12, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         legend=LEGEND,
     )
-    figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
-    return figure
+    figure.update_xaxes(AXIS)
+    figure.update_xaxes(dtick=1, selector={"type": "log"})
+    return figure.update_yaxes(AXIS)
