@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.common import markdown, write_csv, write_table
 from mtlsr.metrics.table import Measure
@@ -28,8 +29,13 @@ from mtlsr.sweeps import details, tables
 from mtlsr.sweeps.jobs import COMMAND, Job
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.report import report
-from mtlsr.sweeps.statistics import Board
+from mtlsr.sweeps.statistics import Board, Score
 from mtlsr.sweeps.words import duration, mean_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BLUE, GREY = "#0072b2", "#888888"
 
 STAGE1 = 560
 """Steps of stage 1 in the default schedule: what trains without one has so many steps more."""
@@ -53,11 +59,27 @@ class Study:
     """The first one ranks."""
     more: Callable[[Path], Figures] | None = None
     """Further figures of a finished run's folder."""
+    plot: "Callable[[Shown, Figure], None] | None" = None
+    """Draws figure.png; None: differences to the first variant."""
 
     @property
     def name(self) -> str:
         """Its folder's name."""
         return self.folder.name
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a study's plot shows."""
+
+    board: Board
+    """Of the data set with the most images."""
+    baseline: str
+    """What the others are compared with."""
+    scores: Mapping[str, Score]
+    """Variant -> its score in the first measure."""
+    further: Mapping[str, Sequence[Figures]]
+    """Variant -> further figures under each seed."""
 
 
 def main(study: Study) -> None:
@@ -116,7 +138,8 @@ def publish(study: Study, found: Leaderboard, runs: Path) -> None:
             ],
         )
     if found.boards and can_draw():
-        draw(found, max(found.boards, key=lambda each: each.images), labels, study.folder)
+        board = max(found.boards, key=lambda each: each.images)
+        draw(study, shown(board, found, labels, further))
 
 
 def names(study: Study, found: Leaderboard, runs: Path) -> dict[str, str]:
@@ -128,23 +151,44 @@ def names(study: Study, found: Leaderboard, runs: Path) -> dict[str, str]:
     return {name: own[int(place)] for name, place in places.items()}
 
 
-def draw(found: Leaderboard, board: Board, labels: Mapping[str, str], folder: Path) -> None:
-    """figure.png: differences to the baseline in the first measure, with their intervals."""
+def shown(
+    board: Board, found: Leaderboard, labels: Mapping[str, str], further: Mapping[str, Figures]
+) -> Shown:
+    """A board, in the study's own words."""
+    first = board.measures[0].name
+    return Shown(
+        board,
+        labels[found.baseline.name],
+        {labels[name]: scores[first] for name, scores in board.scores.items()},
+        {
+            labels[variant.name]: [further[str(job.folder)] for job in variant.done.values()]
+            for variant in found.variants
+        },
+    )
+
+
+def draw(study: Study, given: Shown) -> None:
+    """figure.png."""
     from matplotlib.figure import Figure
 
-    measure = board.measures[0]
-    scores = {n: board.scores[n][measure.name] for n in labels if n in board.scores}
-    shown = {labels[n]: s.difference for n, s in scores.items() if s.difference is not None}
-    figure = Figure(figsize=(6.4, 1.2 + 0.4 * len(shown)), layout="constrained")
+    height = 1.2 + 0.4 * (len(given.scores) - 1)
+    figure = Figure(figsize=(6.4, 4.8 if study.plot else height), layout="constrained")
+    (study.plot or differences)(given, figure)
+    figure.suptitle(f"{given.board.dataset}, {given.board.images} images", size="medium")
+    save(figure, study.folder / "figure.png")
+
+
+def differences(given: Shown, figure: "Figure") -> None:
+    """Differences to the baseline in the first measure, with their intervals."""
+    measure = given.board.measures[0]
     axes = figure.subplots()
-    for label, interval in reversed(shown.items()):
-        sides = [[interval.mean - interval.low], [interval.high - interval.mean]]
-        axes.errorbar([interval.mean], [label], xerr=sides, fmt="o", capsize=4, color="#0072b2")
-    axes.axvline(0, color="#888888", linestyle=":")
+    for label, score in reversed(given.scores.items()):
+        if (interval := score.difference) is not None:
+            sides = [[interval.mean - interval.low], [interval.high - interval.mean]]
+            axes.errorbar([interval.mean], [label], xerr=sides, fmt="o", capsize=4, color=BLUE)
+    axes.axvline(0, color=GREY, linestyle=":")
     axes.margins(y=0.2)
-    axes.set_xlabel(f"Δ {measure.title}, {measure.unit}, to “{labels[found.baseline.name]}”")
-    axes.set_title(f"{board.dataset}, {board.images} images")
-    save(figure, folder / "figure.png")
+    axes.set_xlabel(f"Δ {measure.title}, {measure.unit}, to “{given.baseline}”")
 
 
 def _rows(

@@ -3,18 +3,22 @@
 import csv
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from experiments import reproduce
 from experiments.baselines.study import WIDTHS
-from experiments.study import Study, names, publish, train
+from experiments.lambda_response.study import DEFAULT, curves
+from experiments.study import Shown, Study, names, publish, train
+from mtlsr.metrics import MEASURES
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
 from mtlsr.runs import build, checking
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
+from mtlsr.sweeps.statistics import Score
 from tests.conftest import QUICK, write_photographs
 from tests.sweeps.made import write_job, write_sweep
 
@@ -119,6 +123,23 @@ def test_a_study_writes_its_table_its_values_and_its_plot(made):
     with (study.folder / "figures.csv").open() as file:
         assert [row["variant"] for row in csv.DictReader(file)] == ["plain"] * 2 + ["more"] * 2
     assert (study.folder / "table.csv").is_file() and (study.folder / "figure.png").is_file()
+
+
+def test_the_curves_over_lambda_go_through_the_means_and_pass_over_what_is_not_done():
+    from matplotlib.figure import Figure
+
+    scores = {
+        DEFAULT: Score({"0": 28.0, "1": 30.0}, None, 0, True),
+        "λ2 = 0": Score({"0": 27.0}, None, 0, True),
+        "λ3 = 10": Score({"0": 26.0}, None, 0, True),
+    }
+    further = {name: [{"raw realism": 1.0, "raw structure": 2.0}] for name in scores}
+    board = SimpleNamespace(measures=[MEASURES["psnr_y"]])
+    figure = Figure()
+    curves(Shown(board, DEFAULT, scores, further), figure)
+    lines = [panel.lines[0] for panel in figure.axes]
+    assert [list(line.get_xdata(orig=True)) for line in lines[:2]] == [["0", "0.1"], ["1", "10"]]
+    assert [list(line.get_ydata()) for line in lines] == [[27, 29], [29, 26], [1, 1], [2, 2]]
 
 
 def test_a_study_refuses_to_sweep_over_anything_but_the_seed(made):
