@@ -1,7 +1,7 @@
 """Does multi-task learning generalise better from few photographs? 100 %, 25 % and 5 % of them.
 
-    python -m experiments.scarcity.study dataset=cid22 dataset.root=<folder> [--seeds 0 1 2]
-        [overrides of mtlsr.train]
+    python -m experiments.scarcity.study dataset=folder dataset.root=<folder>
+        dataset.val_root=<folder> [--seeds 0 1 2] [overrides of mtlsr.train]
 
 The same networks with all tasks in two stages and with one task, for the same number of steps,
 those of stage 1 counted in; ten times the default schedule. The gap is between training and
