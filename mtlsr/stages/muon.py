@@ -20,8 +20,8 @@ LEAST = 16
 class Muon(torch.optim.AdamW):
     """AdamW in which the kernels of convolutions, from 16 channels on, are moved by Muon.
 
-    An orthogonal step is given the root mean square that AdamW's steps have, 0.2, so one learning
-    rate fits both (Liu et al. 2025, arXiv:2502.16982). Weight decay is decoupled in both.
+    An orthogonal step is given the root mean square that AdamW's steps have, 0.2, so that one
+    learning rate serves both (Liu et al. 2025, arXiv:2502.16982). Weight decay is decoupled in both.
 
     Args:
         params: As AdamW takes them.
