@@ -21,7 +21,7 @@ class Muon(torch.optim.AdamW):
     """AdamW in which the kernels of convolutions, from 16 channels on, are moved by Muon.
 
     An orthogonal step is given the root mean square that AdamW's steps have, 0.2, so that one
-    learning rate serves both (Liu et al. 2025, arXiv:2502.16982). Weight decay is decoupled in both.
+    learning rate serves both (Liu et al. 2025, arXiv:2502.16982). Weight decay is decoupled.
 
     Args:
         params: As AdamW takes them.
