@@ -11,7 +11,6 @@ import statistics
 from pathlib import Path
 
 from experiments.study import Study, main
-from mtlsr.data.interpolation import METHODS as KERNELS
 from mtlsr.objective.balancing.table import FIXED, METHODS
 from mtlsr.runs.recorded import read
 
@@ -25,10 +24,12 @@ def weights(run: Path) -> dict[str, float]:
     The gain is that of the photograph that gains least, in PSNR-Y; the weights are means over the
     second half of the steps, of those that are logged.
     """
-    figures = list(read(run).figures.values())[-1]
-    own = next(images for method, images in figures.items() if method not in KERNELS)
-    plain = figures["bicubic"]
-    least = min(scores["psnr_y"] - plain[image]["psnr_y"] for image, scores in own.items())
+    found = read(run)
+    dataset = list(found.figures)[-1]
+    plain = found.figures[dataset]["bicubic"]
+    least = min(
+        scores["psnr_y"] - plain[image]["psnr_y"] for image, scores in found.own(dataset).items()
+    )
     with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("restoration/smoothness/balance")]
     later = [row for row in rows if int(row["step"]) >= int(rows[-1]["step"]) / 2]

@@ -19,21 +19,25 @@ if TYPE_CHECKING:
 
 DEFAULT = "λ2 = 0.1, λ3 = 1 (default)"
 VALUES = {2: ("0", "0.03", "0.1", "0.3", "1"), 3: ("0", "0.1", "1", "3", "10")}
+DEFAULTS = {2: "0.1", 3: "1"}
 OWN = {2: "raw realism", 3: "raw structure"}
 """The term that a λ weighs."""
 
 
 def label(number: int, value: str) -> str:
     """What a variant is called."""
-    found = f"λ{number} = {value}"
-    return DEFAULT if found in DEFAULT.removesuffix(" (default)").split(", ") else found
+    return DEFAULT if value == DEFAULTS[number] else f"λ{number} = {value}"
 
 
 def variants() -> dict[str, list[str]]:
-    """The default first, then each value."""
+    """The default first, then each other value."""
     every = [(number, value) for number, values in VALUES.items() for value in values]
-    found = {label(number, value): [f"loss.lambda{number}={value}"] for number, value in every}
-    return {DEFAULT: []} | {name: given for name, given in found.items() if name != DEFAULT}
+    others = {
+        label(number, value): [f"loss.lambda{number}={value}"]
+        for number, value in every
+        if value != DEFAULTS[number]
+    }
+    return {DEFAULT: [], **others}
 
 
 def raw(run: Path) -> dict[str, float]:

@@ -48,6 +48,11 @@ class Recorded:
         """Of all data sets, in the order of the file."""
         return list(dict.fromkeys(name for found in self.figures.values() for name in found))
 
+    def own(self, dataset: str) -> dict[str, Scores]:
+        """Image -> figures of the model of a run; empty where it was not measured."""
+        methods = self.figures.get(dataset, {})
+        return next((images for name, images in methods.items() if name not in KERNELS), {})
+
     @property
     def measures(self) -> set[str]:
         """Names of those that every image has a figure of."""

@@ -94,8 +94,7 @@ def boards(found: Sequence[Variant], baseline: Variant, measures: Sequence[Measu
 
 def own_figures(job: Job, dataset: str) -> Images:
     """What a job's model reaches on a data set; empty where it was not measured."""
-    figures = job.results.figures.get(dataset, {}) if job.results else {}
-    return next((images for name, images in figures.items() if name not in KERNELS), {})
+    return job.results.own(dataset) if job.results else {}
 
 
 def _datasets(job: Job) -> list[str]:

@@ -65,6 +65,8 @@ class Figure:
     json: Markup
     wide: bool = False
     """Whether it takes a line of its own."""
+    panels: bool = False
+    """Whether it has several side by side, which scroll where they have no room."""
 
 
 @dataclass
@@ -260,7 +262,10 @@ def _terms(
 
 
 def _figure(title: str, note: str, drawn: go.Figure) -> Figure:
-    return Figure(title, note, _json(json.loads(drawn.to_json())), drawn.layout.height > TALL)
+    panels = len(list(drawn.select_xaxes())) > 1
+    return Figure(
+        title, note, _json(json.loads(drawn.to_json())), drawn.layout.height > TALL, panels
+    )
 
 
 def _json(value: Any) -> Markup:
