@@ -1,7 +1,7 @@
 """What a search adds to the page: Optuna's own figures of its trials."""
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,9 +55,7 @@ def _figures(sweep: Path) -> Iterator[Drawn]:
         note = "On the validation photographs. No other trial beats the blue ones."
         yield "Trials that no other one beats", note, _plain(front)
     for index, name in enumerate(names):
-        chosen: dict[str, Any] = {"target_name": name}
-        if several:
-            chosen["target"] = _value(index)
+        chosen = _objective(study, index, name)
         title = f" · {name}" if several else ""
         history = visualization.plot_optimization_history(study, **chosen)
         yield f"Trials in their order{title}", "On the validation photographs.", _plain(history)
@@ -72,21 +70,21 @@ def _figures(sweep: Path) -> Iterator[Drawn]:
         yield "Validation on the way", "A line is a trial; short ones were pruned.", _plain(curves)
 
 
-def _value(index: int) -> Callable[..., float]:
-    return lambda trial: float(trial.values[index])
+def _objective(study: "Study", index: int, name: str, sign: int = 1) -> dict[str, Any]:
+    """What a figure of Optuna is asked to show: the only objective, or `sign` times one of more."""
+    if len(study.directions) == 1:
+        return {"target_name": name}
+    return {"target_name": name, "target": lambda trial: sign * trial.values[index]}
 
 
 def _importances(study: "Study", index: int, name: str) -> go.Figure:
     from optuna.visualization import plot_param_importances
 
-    chosen: dict[str, Any] = {"target_name": name}
-    if len(study.directions) > 1:
-        # PED-ANOVA takes a target's low values for the good ones, and warns of that.
-        sign = -1 if study.directions[index].name == "MAXIMIZE" else 1
-        chosen["target"] = lambda trial: sign * _value(index)(trial)
+    # PED-ANOVA takes a target's low values for the good ones, and warns of that.
+    sign = -1 if study.directions[index].name == "MAXIMIZE" else 1
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*computes the importances")
-        figure = plot_param_importances(study, **chosen)
+        figure = plot_param_importances(study, **_objective(study, index, name, sign))
     figure.update_xaxes(title="Share")
     return _plain(figure).update_yaxes(title=None).update_layout(margin={"r": 40})
 
