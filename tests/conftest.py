@@ -100,6 +100,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pair = build_pair(**architecture)
     with torch.no_grad():  # an untrained pair is bicubic but for rounding; this one is not
         pair.restoration.texture.weight.mul_(30)  # type: ignore[union-attr, operator]
+        # What is told of a picture is not what stage 2 works with.
+        pair.realism.reading.weight.normal_(std=0.02)  # type: ignore[union-attr]
+        pair.realism.reading.bias.fill_(0.4)  # type: ignore[union-attr]
     save_model(folder, pair, architecture)
     return folder
 

@@ -80,7 +80,7 @@ def quality(found: dict[str, list[dict[str, float]]], samples: int) -> str:
 @torch.inference_mode()
 def vector(stage1: RealismNet, pairs: Sequence[tuple[EvaluationPair, np.ndarray]]) -> str:
     """Rank correlation of what stage 1 says with what was done, where it was done."""
-    said = torch.cat([stage1(to_network(pair.lr)).vector for pair, _ in pairs]).numpy()
+    said = torch.cat([stage1(to_network(pair.lr)).reading for pair, _ in pairs]).numpy()
     true = np.stack([strengths for _, strengths in pairs])
     lines = []
     for name, ours, theirs in zip(realistic.names, said.T, true.T, strict=True):

@@ -175,13 +175,13 @@ def statistics_tiles(cut: Cut, height: int, width: int) -> list[tuple[slice, sli
 
 @contextmanager
 def _vectors(network: Resolver) -> Iterator[list[Tensor | None]]:
-    """The realism vector of the one image that is enlarged in the block; None without a stage 1."""
+    """What stage 1 says of the one image that is enlarged in the block; None without a stage 1."""
     if network.realism is None:
         yield [None]
         return
     found: list[Tensor | None] = []
     handle = network.realism.register_forward_hook(
-        lambda module, given, said: found.append(said.vector)
+        lambda module, given, said: found.append(said.reading)
     )
     try:
         yield found

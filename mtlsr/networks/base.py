@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from torch import Tensor, nn
 
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
+from mtlsr.networks.reading import Reading
 from mtlsr.objective.precision import widened
 
 
@@ -35,6 +36,8 @@ class RealismNet(nn.Module, ABC):
     """Channels of the returned features, from the full size down."""
     vector_size: int
     """Length V of the realism vector."""
+    reading: Reading
+    """Makes of the vector what people are told."""
 
     @property
     def stride(self) -> int | None:

@@ -15,6 +15,8 @@ class RealismOutput:
     """Maps of the first residual block, (N, C, h, w): S of the λ2 term."""
     vector: Tensor
     """Realism vector (N, V): how far the image departs from a clean photograph, 0 = not at all."""
+    reading: Tensor
+    """The same, for people, (N, V): corrected for what stage 2 did to the layers below the head."""
     logit: Tensor
     """Log odds that the image is degraded at all, (N,)."""
     reconstruction: Tensor

@@ -19,6 +19,7 @@ from mtlsr.networks.blocks import (
     check_each_at_least,
 )
 from mtlsr.networks.outputs import RealismOutput
+from mtlsr.networks.reading import Reading
 from mtlsr.networks.whole_image import GlobalMoments
 
 
@@ -87,6 +88,7 @@ class ResidualRealism(RealismNet):
         self.head = nn.Sequential(
             nn.LayerNorm(hidden), nn.Linear(hidden, 64), nn.ReLU(), nn.Linear(64, vector_size + 1)
         )
+        self.reading = Reading(hidden, vector_size)
         # The image itself is the first guess of the clean image, and zero that of the vector.
         for last in (self.restore, self.head[-1]):
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]
@@ -100,11 +102,13 @@ class ResidualRealism(RealismNet):
         for entry, block in zip(self.entries, self.blocks, strict=True):
             x = block(entry(x))
             features.append(x)
-        said = self.head(self._statistics(features))
+        statistics = self._statistics(features)
+        said = self.head(statistics)
         return RealismOutput(
             features=tuple(features),
             first_block=first,
             vector=said[:, 1:],
+            reading=self.reading(said[:, 1:], statistics),
             logit=said[:, 0],
             reconstruction=lr + self.restore(self.merge(features)) if reconstruct else lr,
         )

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtlsr.networks.base import FirstBlock, RealismNet
 from mtlsr.networks.blocks import MergedScales, centred, check_at_least, check_each_at_least
 from mtlsr.networks.outputs import RealismOutput
+from mtlsr.networks.reading import Reading
 from mtlsr.networks.whole_image import GlobalMean
 
 
@@ -94,16 +95,19 @@ class SeedRealism(RealismNet):
         self.restore = nn.Conv2d(widths[0], 3, 3, padding=1)
         self.means = GlobalMean()
         self.head = nn.Linear(sum(widths), vector_size + 1)
+        self.reading = Reading(sum(widths), vector_size)
 
     def forward(self, lr: Tensor, reconstruct: bool = True) -> RealismOutput:
         features = [self.first_block(lr)]
         for block in self.blocks:
             features.append(block(features[-1]))
-        said = self.head(self.means(*features))
+        means = self.means(*features)
+        said = self.head(means)
         return RealismOutput(
             features=tuple(features),
             first_block=features[0],
             vector=said[:, 1:],
+            reading=self.reading(said[:, 1:], means),
             logit=said[:, 0],
             reconstruction=lr + self.restore(self.merge(features)) if reconstruct else lr,
         )

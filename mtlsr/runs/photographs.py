@@ -21,7 +21,7 @@ from mtlsr.data.store import Store
 from mtlsr.runs import hardware
 from mtlsr.runs.schema import STAGES, ConfigError, StageName
 
-STREAMS = {"realism": 1, "restoration": 2, "validation": 3}
+STREAMS = {"realism": 1, "restoration": 2, "validation": 3, "reading": 4}
 """Streams of random numbers of one seed: no two stages see the same draws."""
 
 
@@ -171,23 +171,42 @@ def samples(
 
     `deferred` leaves a degradation that can be done in batches to the training device.
     """
+    realism = stage == "realism"
+    spoiled = degradation(cfg.degradation.realism if realism else cfg.degradation)
+    return _samples(cfg, stage, files, spoiled, STREAMS[stage], not realism, deferred)
+
+
+def degraded_samples(cfg: DictConfig, files: Dataset) -> SampleDataset:
+    """Low resolutions of stage 2's photographs, by its patches, degraded as stage 1's are."""
+    spoiled = degradation(cfg.degradation.realism)
+    return _samples(cfg, "restoration", files, spoiled, STREAMS["reading"], with_hr=False)
+
+
+def _samples(
+    cfg: DictConfig,
+    stage: StageName,
+    files: Dataset,
+    spoiled: Degradation,
+    stream: int,
+    with_hr: bool,
+    deferred: bool = False,
+) -> SampleDataset:
+    """Samples of the photographs that a stage trains on."""
     files = stage_dataset(cfg, stage, files)
     if not files.train:
         raise ConfigError(
             f"dataset {files.name!r} has no photographs to train on; it is there to evaluate with."
         )
-    realism = stage == "realism"
-    own = (_realism(cfg) if realism else None) or cfg.dataset
+    own = (_realism(cfg) if stage == "realism" else None) or cfg.dataset
     photographs = stage_store(cfg, stage, files)
-    spoiled = degradation(cfg.degradation.realism if realism else cfg.degradation)
     return SampleDataset(
         photographs,
         photographs.scale,
         cfg.schedule[stage].patch,
         cfg.seed,
         spoiled,
-        stream=STREAMS[stage],
-        with_hr=not realism,
+        stream=stream,
+        with_hr=with_hr,
         balance=own.balance,
         parts=[(part.count, part.weight) for part in files.parts],
         deferred=deferred and spoiled.batched,

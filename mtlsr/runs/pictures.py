@@ -43,9 +43,6 @@ def insights(
     """The predicted structure and texture, and the realism vector as named bars, uint8, by name.
 
     None of them where the network has one task alone.
-
-    Stage 2 reads the vector without teaching it, but trains the layers below it on: after it the
-    bars are looser than when stage 1 ends.
     """
     realism, restoration = model(to_network(pair.lr, device))
     if realism is None or restoration.structure is None or restoration.texture is None:
@@ -54,7 +51,7 @@ def insights(
     return {
         "structure": structure_picture(edge_strength(restoration.structure)),
         "texture": texture_picture(restoration.texture),
-        "realism vector": _bars(realism.vector[0], names, height, width),
+        "realism vector": _bars(realism.reading[0], names, height, width),
     }
 
 

@@ -18,6 +18,7 @@ from mtlsr.runs.announcing import announce
 from mtlsr.runs.evaluation.measuring import evaluate
 from mtlsr.runs.evaluation.tables import rich_table, sheet
 from mtlsr.runs.files import write_json
+from mtlsr.runs.reading import read_anew
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels
 from mtlsr.stages.restoration import RestorationStage
@@ -33,6 +34,8 @@ def publish(
     """Save the model, measure it on held-out photographs and draw pictures of them."""
     device = hardware.device(cfg)
     model = stage.to(device).eval().network
+    if model.realism is not None:
+        read_anew(cfg, files, model.realism)
     save_model(folder / "model", model, build.architecture(cfg))
     sets = photographs.held_out(cfg, files)
     if not sets:

@@ -251,8 +251,8 @@ def test_what_stage_1_says_is_of_the_whole_picture(tiny_model: Path) -> None:
     for band in cut.bands(image):
         assert band.realism == pytest.approx(whole.realism, abs=1e-6)
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
-    vector = cut.network(tensor)[0].vector[0].clamp(0, 1)
-    assert list(whole.realism.values()) == pytest.approx(vector.tolist(), abs=1e-6)
+    reading = cut.network(tensor)[0].reading[0].clamp(0, 1)
+    assert list(whole.realism.values()) == pytest.approx(reading.tolist(), abs=1e-6)
 
 
 def test_vectors_are_told_apart_by_their_lengths() -> None:

@@ -37,6 +37,7 @@ def test_outputs_have_the_documented_shapes(net: RealismNet, size: tuple[int, in
     assert out.first_block.shape[0] == 2
     assert out.first_block.shape[2:] == size
     assert out.vector.shape == (2, 5)
+    assert torch.equal(out.reading, out.vector)  # nothing is fitted yet
     assert out.logit.shape == (2,)
     assert out.reconstruction.shape == (2, 3, *size)
     for x in (*out.features, out.first_block, out.vector, out.reconstruction):

@@ -41,8 +41,8 @@ def test_everything_that_is_shown(tmp_path: Path, tiny_model: Path) -> None:
     for name, path in (("structure", shown.structure), ("texture", shown.texture)):
         difference = np.abs(read_picture(path).pixels.astype(int) - expected[name])
         assert difference.max() <= 1
-    vector = upscaler.network(to_network(PIXELS))[0].vector[0].clamp(0, 1).tolist()
-    for name, value in zip(names, vector, strict=True):
+    reading = upscaler.network(to_network(PIXELS))[0].reading[0].clamp(0, 1).tolist()
+    for name, value in zip(names, reading, strict=True):
         assert f"<td>{name}</td>" in shown.realism
         assert f"width:{100 * value:.0f}%" in shown.realism
         assert f"<td>{value:.2f}</td>" in shown.realism
