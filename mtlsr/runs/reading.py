@@ -9,7 +9,7 @@ from mtlsr.data.loader import build_loader
 from mtlsr.networks.base import RealismNet
 from mtlsr.runs import photographs
 
-SAMPLES = 1024
+SAMPLES = 4096
 """Low resolutions, at the most, that the reading is fitted to; no more than stage 2 has seen."""
 BATCH = 32
 
