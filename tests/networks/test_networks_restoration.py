@@ -296,7 +296,7 @@ def test_a_unet_goes_further_down_than_stage_one() -> None:
         body.register_forward_hook(lambda module, inputs, maps: sizes.append(tuple(maps.shape[1:])))
     features = (torch.rand(1, 8, 13, 17), torch.rand(1, 12, 7, 9))
     realism = RealismOutput(
-        features, features[0], torch.rand(1, 5), torch.rand(1), torch.rand(1, 3, 13, 17)
+        features, features[0], *torch.rand(2, 1, 5), torch.rand(1), torch.rand(1, 3, 13, 17)
     )
     assert net(torch.rand(1, 3, 13, 17), realism).sr.shape == (1, 3, 26, 34)
     assert sizes == [(16, 2, 3), (14, 4, 5), (12, 7, 9), (10, 13, 17)]
