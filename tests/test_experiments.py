@@ -2,10 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from experiments.common import SCALE, markdown, train, write_table
+from experiments.flagship import reading
 from experiments.realistic import study as realistic_study
+from mtlsr.data.degradation import classical
+from mtlsr.data.images import read_image
+from mtlsr.data.pairs import EvaluationPair
+from mtlsr.data.resize import bicubic_upscale
+from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.runs.manifest import commit
 
 
@@ -67,3 +74,30 @@ def test_the_table_of_degraded_photographs_compares_with_the_last_method():
     assert difference.startswith("| degraded - bicubic | ")
     assert "1.5" in difference
     assert "-1.5" not in difference
+
+
+def test_degraded_photographs_are_shown_beside_their_originals(tmp_path):
+    rng = np.random.default_rng(0)
+    hr = bicubic_upscale(rng.integers(0, 256, (75, 70, 3), dtype=np.uint8), SCALE)
+    pairs = [EvaluationPair(name, hr[::SCALE, ::SCALE], hr) for name in "ab"]
+    methods = {name: Interpolation(name) for name in ("bicubic", "lanczos")}
+    realistic_study.picture(tmp_path / "shown.webp", methods, pairs)
+    shown = read_image(tmp_path / "shown.webp")
+    assert shown.shape == (2 * realistic_study.SIDE, 3 * realistic_study.SIDE, 3)
+    middle = hr[22 : 22 + realistic_study.SIDE, 12 : 12 + realistic_study.SIDE]
+    last = shown[: realistic_study.SIDE, -realistic_study.SIDE :]
+    assert np.corrcoef(middle.ravel(), last.ravel())[0, 1] > 0.9  # WebP loses something
+
+
+def test_what_the_sets_say_is_told_for_each_degradation(small_photographs):
+    rows = reading.rows("x4", small_photographs, 4)
+    assert [row[:2] for row in rows] == [["x4", name] for name in classical.names]
+    for row in rows:
+        assert 0 <= int(row[2]) <= 16
+        assert all(-1 <= float(rank) <= 1 for rank in row[3:5])
+        assert 0 <= float(row[5]) <= 1
+
+
+def test_a_set_that_names_other_degradations_is_refused(small_photographs):
+    with pytest.raises(SystemExit, match="x4_real does not name the degradations blur, aniso"):
+        reading.rows("x4_real", small_photographs, 1)

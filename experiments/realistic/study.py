@@ -5,16 +5,17 @@
 
 Every photograph is degraded by `degradation=realistic`, differently in each sample, and enlarged by
 bicubic interpolation, by the set for clean photographs, and by that for degraded ones. The tables
-are written into README.md beside this file, every figure into table.csv.
+are written into README.md beside this file, every figure into table.csv, pictures into four.webp.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from scipy.stats import spearmanr
 
 from experiments.common import SCALE, markdown, write_csv, write_table
@@ -35,6 +36,9 @@ PROTOCOL = Protocol.preset("literature", SCALE)
 MEASURED = measures(["psnr_y", "ssim_y", "gmsd", "texture", "niqe"])
 LEAST = 8
 """Samples with a degradation, below which no correlation is told."""
+PICTURED = (3, 11, 20, 33)
+"""Photographs that are shown, from 0, where there are so many; SIDE pixels from their middle."""
+SIDE = 256
 
 
 def degraded(folder: Path, samples: int) -> list[tuple[EvaluationPair, np.ndarray]]:
@@ -56,6 +60,16 @@ def figures(method: Method, pairs: Sequence[EvaluationPair]) -> list[dict[str, f
         (sr,) = method([pair])
         rows.append({n: m(sr, pair.hr, pair.lr, PROTOCOL) for n, m in MEASURED.items()})
     return rows
+
+
+def picture(path: Path, methods: Mapping[str, Method], pairs: Sequence[EvaluationPair]) -> None:
+    """A row for each photograph: what every method makes of it, and the original."""
+    rows = []
+    for pair in pairs:
+        shown = [*(method([pair])[0] for method in methods.values()), pair.hr]
+        top, left = ((side - SIDE) // 2 for side in pair.hr.shape[:2])
+        rows.append(np.hstack([each[top : top + SIDE, left : left + SIDE] for each in shown]))
+    Image.fromarray(np.vstack(rows)).save(path, quality=80, method=6)
 
 
 def quality(found: dict[str, list[dict[str, float]]], samples: int) -> str:
@@ -109,6 +123,9 @@ def main() -> None:
         "degraded": resolver(trained, Settings()),
     }
     found = {name: figures(method, [pair for pair, _ in pairs]) for name, method in methods.items()}
+    shown = [pairs[n * asked.samples][0] for n in PICTURED if n * asked.samples < len(pairs)]
+    if shown:
+        picture(HERE / "four.webp", methods, shown)
     write_csv(
         HERE / "table.csv",
         [
