@@ -48,11 +48,12 @@ class Reading(nn.Module):
             statistics: What it sees of them, (N, F).
             known: What was done to them, (N, V).
         """
-        seen = statistics.double()
+        # On the CPU: not every device has float64.
+        seen = statistics.cpu().double()
         means, deviations = seen.mean(dim=0), seen.std(dim=0, correction=0) + 1e-6
         seen = (seen - means) / deviations
-        missed = known.double() - vector.double()
-        penalty = PENALTY * torch.eye(seen.shape[1], dtype=seen.dtype, device=seen.device)
+        missed = known.cpu().double() - vector.cpu().double()
+        penalty = PENALTY * torch.eye(seen.shape[1], dtype=seen.dtype)
         slopes = torch.linalg.solve(seen.T @ seen + penalty, seen.T @ missed)
         slopes = slopes / deviations[:, None]
         self.weight.copy_(slopes.T)

@@ -34,7 +34,7 @@ def read_anew(cfg: DictConfig, files: Dataset, realism: RealismNet) -> None:
             photographs.degraded_samples(cfg, files), BATCH, -(-count // BATCH)
         ):
             realism(batch.floats().lr.to(device), reconstruct=False)
-            known.append(batch.degradation.to(device))
+            known.append(batch.degradation)
     finally:
         handle.remove()
     vector, statistics = (torch.cat(parts) for parts in zip(*seen, strict=True))
