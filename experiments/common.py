@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from scipy.stats import spearmanr
+
 from mtlsr.data.datasets import find_dataset
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
@@ -43,6 +46,21 @@ def images(folder: Path | None = None) -> dict[str, list[EvaluationPair]]:
     found = {"held out": [*files.evaluation("test", SCALE), *files.evaluation("val", SCALE)]}
     if folder is not None:
         found["photographs"] = list(EvaluationSet(folder.name, find_images(folder), SCALE))
+    return found
+
+
+def rank_correlations(said: np.ndarray, done: np.ndarray) -> list[tuple[int, float]]:
+    """Of every degradation: pictures with it, and over those Spearman's correlation.
+
+    Args:
+        said: What a network says of N pictures, (N, V).
+        done: Strengths of what was done to them, (N, V); 0 where nothing was.
+    """
+    found = []
+    for ours, theirs in zip(said.T, done.T, strict=True):
+        present = theirs > 0
+        rank = float(spearmanr(ours[present], theirs[present]).statistic)
+        found.append((int(present.sum()), rank))
     return found
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.common import SCALE, markdown, train, write_table
+from experiments.common import SCALE, markdown, rank_correlations, train, write_table
 from experiments.flagship import reading
 from experiments.realistic import study as realistic_study
 from mtlsr.data.degradation import classical
@@ -101,3 +101,11 @@ def test_what_the_sets_say_is_told_for_each_degradation(small_photographs):
 def test_a_set_that_names_other_degradations_is_refused(small_photographs):
     with pytest.raises(SystemExit, match="x4_real does not name the degradations blur, aniso"):
         reading.rows("x4_real", small_photographs, 1)
+
+
+def test_ranks_are_compared_where_there_is_a_degradation():
+    done = np.array([[0, 0.1], [0.2, 0.2], [0.4, 0.3], [0.9, 0.4]])
+    said = np.array([[9, 4], [0, 3], [1, 2], [5, 1]])
+    (count, same), (all_of_them, reversed_order) = rank_correlations(said, done)
+    assert (count, all_of_them) == (3, 4)
+    assert (same, reversed_order) == pytest.approx((1, -1))

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
-from experiments.common import markdown, write_table
+from experiments.common import markdown, rank_correlations, write_table
 from mtlsr.data.degradation import classical
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationSet
@@ -40,14 +39,13 @@ def rows(name: str, folder: Path, samples: int) -> list[list[str]]:
             output = stage1(to_network(classical.degrade(pair.lr, done[-1], rng)))
             said.append(torch.stack([output.vector, output.reading]))
     true, means = np.stack(done), torch.cat(clean).clamp(0, 1).mean(dim=0).tolist()
-    found = []
-    for index, degradation in enumerate(classical.names):
-        present = true[:, index] > 0
-        vector, reading = torch.cat(said, dim=1)[:, present, index].numpy()
-        ranks = [spearmanr(each, true[present, index]).statistic for each in (vector, reading)]
-        found.append([name, degradation, str(int(present.sum())), *(f"{r:.2f}" for r in ranks)])
-        found[-1].append(f"{means[index]:.2f}")
-    return found
+    vector, reading = (rank_correlations(each, true) for each in torch.cat(said, dim=1).numpy())
+    return [
+        [name, degradation, str(count), f"{before:.2f}", f"{after:.2f}", f"{mean:.2f}"]
+        for degradation, (count, before), (_, after), mean in zip(
+            classical.names, vector, reading, means, strict=True
+        )
+    ]
 
 
 def main() -> None:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
-from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from experiments.common import markdown, train, write_csv, write_table
+from experiments.common import markdown, rank_correlations, train, write_csv, write_table
 from mtlsr.data.images import find_images
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
@@ -53,10 +52,9 @@ def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
     said, odds, true = (torch.cat(parts)[:count].numpy() for parts in (said, odds, true))
 
     found = {"seconds": float(manifest["seconds"]["realism"]), "samples": float(count)}
-    for name, ours, theirs in zip(generator.names, said.T, true.T, strict=True):
-        present = theirs > 0
-        found[f"{name} samples"] = float(present.sum())
-        found[name] = float(spearmanr(ours[present], theirs[present]).statistic)
+    for name, (present, rank) in zip(generator.names, rank_correlations(said, true), strict=True):
+        found[f"{name} samples"] = float(present)
+        found[name] = rank
     found["AUC"] = float(roc_auc_score(true.any(axis=1), odds))
     return found
 

@@ -16,9 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy.stats import spearmanr
 
-from experiments.common import SCALE, markdown, write_csv, write_table
+from experiments.common import SCALE, markdown, rank_correlations, write_csv, write_table
 from mtlsr.data.degradation import realistic
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
@@ -96,12 +95,8 @@ def vector(stage1: RealismNet, pairs: Sequence[tuple[EvaluationPair, np.ndarray]
     """Rank correlation of what stage 1 says with what was done, where it was done."""
     said = torch.cat([stage1(to_network(pair.lr)).reading for pair, _ in pairs]).numpy()
     true = np.stack([strengths for _, strengths in pairs])
-    lines = []
-    for name, ours, theirs in zip(realistic.names, said.T, true.T, strict=True):
-        present = theirs > 0
-        if present.sum() >= LEAST:
-            rank = spearmanr(ours[present], theirs[present]).statistic
-            lines.append([name, str(int(present.sum())), f"{rank:.2f}"])
+    found = zip(realistic.names, rank_correlations(said, true), strict=True)
+    lines = [[name, str(count), f"{rank:.2f}"] for name, (count, rank) in found if count >= LEAST]
     return markdown(["degradation", "low resolutions with it", "rank correlation"], lines)
 
 
