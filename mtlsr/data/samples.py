@@ -41,7 +41,8 @@ class SampleDataset(Dataset[Sample]):
 
     A photograph with n crop positions is drawn with a probability proportional to n^balance, and
     then each of its positions with the same. Where the photographs are several parts, each part is
-    drawn with a probability proportional to its weight, and within it the same holds.
+    drawn with a probability proportional to its weight, and within it the same holds. What the
+    store has shrunk is a photograph more of the same part, but where it is smaller than a patch.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class SampleDataset(Dataset[Sample]):
                 f"seed is {seed} and stream is {stream}: "
                 "whole numbers from 0 to 2^64 - 1 are needed."
             )
-        for name, (height, width) in zip(store.names, store.lr_sizes, strict=True):
-            if min(height, width) < patch:
+        # A photograph stands before what was made of it.
+        own = np.diff(store.photographs, prepend=-1)
+        for name, (height, width), whole in zip(store.names, store.lr_sizes, own, strict=True):
+            if whole and min(height, width) < patch:
                 raise ValueError(
                     f"The photograph {name} has {height * scale}x{width * scale} pixels; "
                     f"patches of {patch} at scale {scale} need at least "
@@ -110,10 +113,12 @@ class SampleDataset(Dataset[Sample]):
         self._generator = _Counted(seed, stream)
         self._columns = [width - patch + 1 for _, width in store.lr_sizes]
         self._positions = [
-            (height - patch + 1) * (width - patch + 1) for height, width in store.lr_sizes
+            max(0, height - patch + 1) * max(0, width - patch + 1)
+            for height, width in store.lr_sizes
         ]
-        shares = np.asarray(self._positions, dtype=np.float64) ** balance
-        ends = np.cumsum(_weighed(shares, parts) if parts else shares)
+        positions = np.asarray(self._positions, dtype=np.float64)
+        shares = np.where(positions > 0, positions**balance, 0)
+        ends = np.cumsum(_weighed(shares, store.photographs, parts) if parts else shares)
         self._ends: list[float] = (ends / ends[-1]).tolist()
 
     def __getitem__(self, k: int) -> Sample:
@@ -178,16 +183,17 @@ class _Counted:
 
 
 def _weighed(
-    shares: NDArray[np.float64], parts: Sequence[tuple[int, float]]
+    shares: NDArray[np.float64], photographs: Sequence[int], parts: Sequence[tuple[int, float]]
 ) -> NDArray[np.float64]:
-    """Shares whose sums over the parts are the parts' weights."""
+    """Shares whose sums over the parts are the parts' weights; ``photographs`` as in the store."""
     counts = [count for count, _ in parts]
-    if min(counts) < 1 or sum(counts) != len(shares):
-        raise ValueError(f"parts have {counts} photographs, and the store {len(shares)}.")
+    total = photographs[-1] + 1
+    if min(counts) < 1 or sum(counts) != total:
+        raise ValueError(f"parts have {counts} photographs, and the store {total}.")
     for _, weight in parts:
         if not (weight > 0 and math.isfinite(weight)):
             raise ValueError(f"The weight of a part is {weight}: a number above 0 is needed.")
-    pieces = np.split(shares, np.cumsum(counts)[:-1])
+    pieces = np.split(shares, np.searchsorted(photographs, np.cumsum(counts)[:-1]))
     return np.concatenate(
         [weight * piece / piece.sum() for piece, (_, weight) in zip(pieces, parts, strict=True)]
     )

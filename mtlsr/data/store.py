@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from PIL import Image
 
 from mtlsr.data.images import ImageError, read_image
 from mtlsr.data.pairs import check_size, check_sizes
@@ -44,6 +45,8 @@ class _Entry:
     width: int
     lr: int
     hr: int
+    photograph: int
+    """Number of the source that it is, or was shrunk from."""
 
 
 class Store:
@@ -63,7 +66,9 @@ class Store:
             index = json.loads((self.folder / "index.json").read_text(encoding="utf-8"))
             self.scale = int(index["scale"])
             self.fingerprint = str(index["fingerprint"])
-            self._entries = [_Entry(**entry) for entry in index["photographs"]]
+            entries = enumerate(index["photographs"])
+            # A store of before photographs were shrunk has no number of theirs.
+            self._entries = [_Entry(**{"photograph": number, **entry}) for number, entry in entries]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{self.folder} holds no readable store ({error}).") from error
         pixels = 3 * sum(entry.height * entry.width for entry in self._entries)
@@ -77,13 +82,14 @@ class Store:
         scale: int,
         cache: str | Path,
         lr_sources: Sequence[str | Path | None] | None = None,
+        shrunk: Sequence[float] = (),
     ) -> "Store":
         """Open the store of these photographs, and build it first where there is none.
 
         It is built beside its place and then renamed, so that several processes may build at once
         and all end with the same finished store; what a killed one leaves goes when the next store
-        is built. Its key is made of the paths, sizes and
-        modification times of the files, the scale and the format's version.
+        is built. Its key is made of the paths, sizes and modification times of the files, the
+        scale, what is shrunk and the format's version.
 
         Args:
             sources: image files, in the order wanted; grey ones are expanded to RGB.
@@ -92,11 +98,15 @@ class Store:
             cache: folder of stores, made where missing.
             lr_sources: the low resolution that is given, in the order of ``sources``; None for a
                 photograph whose low resolution is its bicubic.
+            shrunk: shares of its size, above 0 and below 1, at which each photograph is held, too:
+                right after itself, as smaller photographs (Pillow's bicubic). What would be smaller
+                than the scale is left out.
 
         Raises:
             ImageError: a file cannot be decoded or is smaller than the scale, or a given one is not
                 of exactly its photograph's size over the scale; says which.
-            ValueError: no sources, another number of ``lr_sources``, or a scale out of range.
+            ValueError: no sources, another number of ``lr_sources``, a scale or share out of range,
+                or shrinking what has its low resolution given.
         """
         paths = [Path(source).absolute() for source in sources]
         if not paths:
@@ -107,15 +117,16 @@ class Store:
                 f"There are {len(paths)} photographs and {len(given)} low-resolution files: "
                 "one for each is needed."
             )
+        _check_shares(shrunk, given)
         lr_paths = [None if path is None else Path(path).absolute() for path in given]
         pairs = list(zip(paths, lr_paths, strict=True))
         cache = Path(cache)
-        folder = cache / _key(pairs, scale)
+        folder = cache / _key(pairs, scale, shrunk)
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
             _sweep(cache)
             with _place(cache) as unfinished:
-                _build(unfinished, pairs, scale)
+                _build(unfinished, pairs, scale, shrunk)
                 _move_unless_there(unfinished, folder)
         return cls(folder)
 
@@ -124,8 +135,13 @@ class Store:
 
     @property
     def names(self) -> list[str]:
-        """File names, in the order of the sources."""
+        """File names, in the order of the sources; a shrunk one's says at which share."""
         return [entry.name for entry in self._entries]
+
+    @property
+    def photographs(self) -> list[int]:
+        """Of each, the number of the source that it is, or was shrunk from."""
+        return [entry.photograph for entry in self._entries]
 
     @property
     def lr_sizes(self) -> list[tuple[int, int]]:
@@ -184,8 +200,16 @@ def _sweep(cache: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _key(pairs: Sequence[_Pair], scale: int) -> str:
-    digest = hashlib.sha256(f"{VERSION} {scale}".encode())
+def _check_shares(shrunk: Sequence[float], given: Sequence[object]) -> None:
+    for share in shrunk:
+        if not 0 < share < 1:
+            raise ValueError(f"shrunk holds {share}: shares above 0 and below 1 are needed.")
+    if shrunk and any(path is not None for path in given):
+        raise ValueError("Photographs whose low resolution is given cannot be shrunk.")
+
+
+def _key(pairs: Sequence[_Pair], scale: int, shrunk: Sequence[float]) -> str:
+    digest = hashlib.sha256(" ".join(map(str, (VERSION, scale, *shrunk))).encode())
     for path, lr_path in pairs:
         digest.update(b"\0" + _state(path))
         if lr_path is not None:
@@ -202,23 +226,23 @@ def _state(path: Path) -> bytes:
     return os.fsencode(path) + f"\0{state.st_size}\0{state.st_mtime_ns}".encode()
 
 
-def _build(folder: Path, pairs: Sequence[_Pair], scale: int) -> None:
+def _build(folder: Path, pairs: Sequence[_Pair], scale: int, shrunk: Sequence[float]) -> None:
     given = [(path, lr_path) for path, lr_path in pairs if lr_path is not None]
     check_sizes([path for path, _ in given], [lr_path for _, lr_path in given], scale)
     entries = []
     content = hashlib.sha256(f"{VERSION} {scale}".encode())
     with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
-        for path, lr_path in pairs:
-            hr, lr = _decoded(path, lr_path, scale)
-            height, width = lr.shape[:2]
-            entries.append(_Entry(path.name, height, width, lr_file.tell(), hr_file.tell()))
-            content.update(f"\0{hr.shape}\0".encode())
-            content.update(hr.tobytes())
-            if lr_path is not None:
-                content.update(b"\0lr\0" + lr.tobytes())
-            lr_file.write(lr.tobytes())
-            if scale > 1:  # else they are the same, and once is enough
-                hr_file.write(hr.tobytes())
+        for number, (path, lr_path) in enumerate(pairs):
+            for name, hr, lr in _decoded(path, lr_path, scale, shrunk):
+                height, width = lr.shape[:2]
+                entries.append(_Entry(name, height, width, lr_file.tell(), hr_file.tell(), number))
+                content.update(f"\0{hr.shape}\0".encode())
+                content.update(hr.tobytes())
+                if lr_path is not None:
+                    content.update(b"\0lr\0" + lr.tobytes())
+                lr_file.write(lr.tobytes())
+                if scale > 1:  # else they are the same, and once is enough
+                    hr_file.write(hr.tobytes())
     index = {
         "version": VERSION,
         "scale": scale,
@@ -228,18 +252,28 @@ def _build(folder: Path, pairs: Sequence[_Pair], scale: int) -> None:
     (folder / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
-def _decoded(path: Path, lr_path: Path | None, scale: int) -> tuple[UInt8, UInt8]:
-    """A photograph at high and low resolution."""
+def _decoded(
+    path: Path, lr_path: Path | None, scale: int, shrunk: Sequence[float]
+) -> Iterator[tuple[str, UInt8, UInt8]]:
+    """Name, high and low resolution of a photograph, and of what it is shrunk to."""
     photograph = read_image(path)
     if min(photograph.shape[:2]) < scale:
         size = "x".join(map(str, photograph.shape[:2]))
         raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
+    if lr_path is not None:
+        lr = read_image(lr_path)
+        check_size(lr_path, lr, photograph, scale)
+        yield path.name, np.ascontiguousarray(crop_to_multiple(photograph, scale)), lr
+        return
     hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
-    if lr_path is None:
-        return hr, bicubic_downscale(hr, scale)
-    lr = read_image(lr_path)
-    check_size(lr_path, lr, photograph, scale)
-    return hr, lr
+    yield path.name, hr, bicubic_downscale(hr, scale)
+    height, width = photograph.shape[:2]
+    for share in shrunk:
+        size = (round(width * share), round(height * share))
+        if min(size) >= scale:
+            small = Image.fromarray(photograph).resize(size, Image.Resampling.BICUBIC)
+            hr = np.ascontiguousarray(crop_to_multiple(np.asarray(small), scale))
+            yield f"{path.name} at {share:g}", hr, bicubic_downscale(hr, scale)
 
 
 def _move_unless_there(unfinished: Path, folder: Path) -> None:

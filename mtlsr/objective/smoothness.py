@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mtlsr.data.colour import RISE, luma
 from mtlsr.data.resize import downscale
 from mtlsr.objective.checks import check_choice, check_weight
 
@@ -53,17 +54,19 @@ class ReconstructionTerm(nn.Module):
 
 
 class SmoothnessTerm(nn.Module):
-    """Stage 2's λ1: o · d(HR, sr) + a · d(y, ŷ) + b · d(y, sr↓).
+    """Stage 2's λ1: o · d(HR, sr) + l · d(Y(HR), Y(sr)) + a · d(y, ŷ) + b · d(y, sr↓).
 
-    y is the clean low-resolution image, ŷ its `reconstruction`, sr↓ the output brought back to low
-    resolution by the exact bicubic kernel. All images are (N, 3, ·, ·) in [0, 1]. The source's
-    L_mse(y, ŷ) is d = mse with o = 0, a = 1, b = 0. Without stage 1 there is no ŷ, and a must be 0.
+    Y is brightness (BT.601) from black, 0, to white, 1; y the clean low-resolution image, ŷ its
+    `reconstruction`, sr↓ the output brought back to low resolution by the exact bicubic kernel. All
+    images are (N, 3, ·, ·) in [0, 1]. The source's L_mse(y, ŷ) is d = mse with a = 1 and all others
+    0. Without stage 1 there is no ŷ, and a must be 0.
 
     Args:
         kind: The distance d.
         reconstruction: Inner weight a.
         consistency: Inner weight b.
         output: Inner weight o.
+        luma: Inner weight l. PSNR-Y looks at Y alone.
 
     Raises:
         ValueError: An unknown distance, an impossible weight, or nothing to compare.
@@ -75,16 +78,23 @@ class SmoothnessTerm(nn.Module):
         reconstruction: float = 0.0,
         consistency: float = 0.0,
         output: float = 1.0,
+        luma: float = 0.0,
     ) -> None:
         super().__init__()
         check_choice("distance", kind, get_args(Distance))
-        inner = {"output": output, "reconstruction": reconstruction, "consistency": consistency}
+        inner = {
+            "output": output,
+            "luma": luma,
+            "reconstruction": reconstruction,
+            "consistency": consistency,
+        }
         for name, weight in inner.items():
             check_weight(name, weight)
         if not any(inner.values()):
             raise ValueError(f"{', '.join(inner)} are all 0: nothing is compared.")
         self.kind: Distance = kind
         self.output = output
+        self.luma = luma
         self.reconstruction = reconstruction
         self.consistency = consistency
 
@@ -94,6 +104,8 @@ class SmoothnessTerm(nn.Module):
         parts: list[Tensor] = []
         if self.output:
             parts.append(self.output * distance(sr, hr, self.kind))
+        if self.luma:
+            parts.append(self.luma * distance(luma(sr) / RISE, luma(hr) / RISE, self.kind))
         if self.reconstruction:
             if reconstruction is None:
                 raise ValueError(

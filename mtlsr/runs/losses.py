@@ -62,6 +62,7 @@ def objective(cfg: DictConfig, stage: StageName, judge: FirstBlock | None = None
                 SmoothnessTerm,
                 kind=loss.smoothness.distance,
                 output=loss.smoothness.output,
+                luma=_luma(loss),
                 reconstruction=loss.smoothness.reconstruction,
                 consistency=loss.smoothness.consistency,
             ),
@@ -184,11 +185,12 @@ def _check_together(cfg: DictConfig) -> None:
             f"loss.realism.statistic is centred and schedule.restoration.batch is {batch}: one "
             "image less its own mean is 0; it takes 2 at least, or another statistic."
         )
-    smoothness = loss.lambda1 * (loss.smoothness.output + loss.smoothness.consistency)
+    inner = loss.smoothness
+    smoothness = loss.lambda1 * (inner.output + _luma(loss) + inner.consistency)
     if not (smoothness or loss.lambda2 or loss.lambda3):
         raise ConfigError(
             "nothing would train stage 2's network: loss.lambda2, loss.lambda3, and loss.lambda1 "
-            "or loss.smoothness.output and loss.smoothness.consistency are all 0."
+            "or loss.smoothness.output, luma and consistency are all 0."
         )
 
 
@@ -196,3 +198,8 @@ def _balancing(cfg: DictConfig) -> DictConfig:
     # Folders of earlier runs have no such choice.
     plain = {"name": FIXED, "stages": [], "diagnose_every": 0}
     return cfg.get("balancing") or OmegaConf.create(plain)
+
+
+def _luma(loss: DictConfig) -> float:
+    """An inner weight that folders of earlier runs do not have."""
+    return float(loss.smoothness.get("luma", 0.0))

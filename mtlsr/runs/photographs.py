@@ -1,6 +1,6 @@
 """From the configuration to photographs: data sets, their stores, samples and loaders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -46,22 +46,18 @@ def left_out(cfg: DictConfig, files: Dataset) -> list[ImageError]:
     return list({str(error): error for error in errors}.values())
 
 
-def store(
-    cfg: DictConfig, paths: list[Path], lr_paths: Sequence[Path | None] | None = None
-) -> Store:
-    """Decoded photographs in the cache folder, with the low resolution that is given or made."""
-    return Store.open(paths, cfg.scale, _cache(cfg), lr_paths)
-
-
 def stage_store(
     cfg: DictConfig, stage: StageName, files: Dataset, split: Literal["train", "val"] = "train"
 ) -> Store:
     """The decoded photographs of `stage_dataset` that a stage trains on, or is validated on."""
     paths = files.train if split == "train" else files.val
     own = _realism(cfg) if stage == "realism" else None
+    # Folders of earlier runs have no such choice.
+    shrunk = (own or cfg.dataset).get("shrunk", ()) if split == "train" else ()
     if own is not None and not own.downscale:
-        return Store.open(paths, 1, _cache(cfg))
-    return store(cfg, paths, files.given_lr(paths, cfg.scale))
+        return Store.open(paths, 1, _cache(cfg), shrunk=shrunk)
+    given = files.given_lr(paths, cfg.scale)
+    return Store.open(paths, cfg.scale, _cache(cfg), given, shrunk)
 
 
 def fingerprint(cfg: DictConfig, files: Dataset) -> str:

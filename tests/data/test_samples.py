@@ -1,6 +1,7 @@
 import hashlib
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -151,6 +152,20 @@ def test_parts_are_drawn_by_their_weights(small_store: Store) -> None:
     }
     again = dataset(small_store, degradation=bicubic, parts=[(1, 0.6), (1, 1.4)])
     assert all(same(data[k], again[k]) for k in range(20))
+
+
+def test_what_is_shrunk_belongs_to_its_photographs_part(tmp_path: Path) -> None:
+    """0.05 leaves less than a patch, which is never drawn."""
+    files = find_dataset("photos").train[:2]
+    store = Store.open(files, 4, tmp_path, shrunk=[0.05, 0.5])
+    assert store.photographs == [0, 0, 0, 1, 1, 1]
+    for parts, expected in (
+        ([(1, 3.0), (1, 1.0)], [0.375, 0, 0.375, 0.125, 0, 0.125]),
+        ([], [0.25, 0, 0.25, 0.25, 0, 0.25]),
+    ):
+        data = dataset(store, scale=4, degradation=bicubic, parts=parts, balance=0.0)
+        drawn = np.bincount([data.draw(k)[0] for k in range(4000)], minlength=6) / 4000
+        np.testing.assert_allclose(drawn, expected, atol=0.03)
 
 
 def test_within_a_part_nothing_changes(small_store: Store) -> None:

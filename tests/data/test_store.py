@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from mtlsr.data import bundled
 from mtlsr.data.images import ImageError, read_image, write_image
-from mtlsr.data.resize import bicubic_downscale
+from mtlsr.data.resize import bicubic_downscale, crop_to_multiple
 from mtlsr.data.store import Store
 
 
@@ -38,6 +40,44 @@ def test_holds_photographs_and_their_exact_bicubic(store: Store) -> None:
         assert store.hr(i).shape == (4 * height, 4 * width, 3)
         np.testing.assert_array_equal(store.lr(i), bicubic_downscale(store.hr(i), 4))
     assert (store.hr(1) == store.hr(1)[..., :1]).all()  # grey, expanded
+
+
+def test_shrunk_photographs_follow_their_own(sources: list[Path], tmp_path: Path) -> None:
+    store = Store.open(sources, 4, tmp_path / "cache", shrunk=[0.5, 0.12])
+    # 41x50, 33x30 and 24x24: the last is too small for the second share
+    assert store.names == [
+        "b.png", "b.png at 0.5", "b.png at 0.12", "a.png", "a.png at 0.5", "a.png at 0.12",
+        "c.bmp", "c.bmp at 0.5",
+    ]  # fmt: skip
+    assert store.photographs == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert store.lr_sizes == [(10, 12), (5, 6), (1, 1), (8, 7), (4, 3), (1, 1), (6, 6), (3, 3)]
+    for i in range(len(store)):
+        np.testing.assert_array_equal(store.lr(i), bicubic_downscale(store.hr(i), 4))
+    alone = Store.open(sources, 4, tmp_path / "cache")
+    assert alone.photographs == [0, 1, 2]
+    assert alone.fingerprint != store.fingerprint
+    np.testing.assert_array_equal(alone.hr(1), store.hr(3))
+
+
+def test_a_shrunk_photograph_is_the_bicubic_of_pillow(tmp_path: Path) -> None:
+    photograph = bundled.TRAIN[0].path
+    store = Store.open([photograph], 2, tmp_path, shrunk=[0.5])
+    whole = read_image(photograph)
+    size = (round(whole.shape[1] * 0.5), round(whole.shape[0] * 0.5))
+    small = np.asarray(Image.fromarray(whole).resize(size, Image.Resampling.BICUBIC))
+    np.testing.assert_array_equal(store.hr(1), crop_to_multiple(small, 2))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.5, float("nan")])
+def test_shares_are_between_0_and_1(sources: list[Path], tmp_path: Path, share: float) -> None:
+    with pytest.raises(ValueError, match=f"shrunk holds {share}: .* above 0 and below 1"):
+        Store.open(sources, 4, tmp_path / "cache", shrunk=[0.5, share])
+    assert not (tmp_path / "cache").exists()
+
+
+def test_given_low_resolution_cannot_be_shrunk(sources: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="low resolution is given"):
+        Store.open(sources, 1, tmp_path, lr_sources=[sources[0], None, None], shrunk=[0.5])
 
 
 def test_views_are_read_only(store: Store) -> None:
@@ -104,10 +144,10 @@ def test_losing_the_race_uses_the_winners_store(
 
     build = module._build
 
-    def slow(folder: Path, paths: list[Path], scale: int) -> None:
+    def slow(folder: Path, *content) -> None:
         monkeypatch.setattr(module, "_build", build)
         Store.open(sources, 4, tmp_path / "cache")
-        build(folder, paths, scale)
+        build(folder, *content)
 
     monkeypatch.setattr(module, "_build", slow)
     assert len(Store.open(sources, 4, tmp_path / "cache")) == 3

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mtlsr.data.resize import downscale, resampling_matrix, resize
+from mtlsr.metrics import Protocol, luma
 from mtlsr.objective.smoothness import (
     EPSILON,
     ReconstructionTerm,
@@ -116,6 +117,26 @@ def test_the_outputs_own_inner_weight_leaves_the_source_formula(kind: str) -> No
     assert formula.item() == pytest.approx(low, abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_luma_is_compared_from_black_to_white(kind: str) -> None:
+    known = inputs()
+    protocol = Protocol.preset("literature", 2)
+    sr, hr = ((255 * known[name]).round().to(torch.uint8) for name in ("sr", "hr"))
+    planes = [
+        np.stack([luma(image.permute(1, 2, 0).numpy(), protocol) for image in images]) / 219
+        for images in (sr, hr)
+    ]
+    known |= {"sr": sr / 255, "hr": hr / 255}
+    expected = by_hand.distance(*planes, kind)
+    term = SmoothnessTerm(kind, output=0, luma=0.5)
+    assert term(**known).item() == pytest.approx(0.5 * expected, rel=1e-5)
+    beside = SmoothnessTerm(kind, output=0.25, luma=0.5)(**known)
+    own = by_hand.distance(known["sr"].numpy(), known["hr"].numpy(), kind)
+    assert beside.item() == pytest.approx(0.25 * own + 0.5 * expected, rel=1e-5)
+    white = known | {"sr": torch.ones_like(known["sr"]), "hr": torch.zeros_like(known["hr"])}
+    assert SmoothnessTerm("l1", output=0, luma=1)(**white).item() == pytest.approx(1)
+
+
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 3), st.booleans())
 def test_turning_and_mirroring_all_images_changes_nothing(turns: int, mirrored: bool) -> None:
@@ -130,7 +151,7 @@ def test_turning_and_mirroring_all_images_changes_nothing(turns: int, mirrored: 
 
 
 def test_a_term_that_compares_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="output, reconstruction, consistency are all 0"):
+    with pytest.raises(ValueError, match="output, luma, reconstruction, consistency are all 0"):
         SmoothnessTerm(output=0)
 
 

@@ -242,6 +242,28 @@ def test_a_mixture_draws_by_weight(compose, small_photographs, real_photographs)
     assert photographs.dataset(swept).parts[0].weight == 1
 
 
+def test_photographs_are_learned_from_at_shares_of_their_size(compose):
+    cfg, plain = compose("train", "dataset.shrunk=[0.5]"), compose("train")
+    files = photographs.dataset(cfg)
+    assert len(stored(cfg)) == 2 * len(stored(plain)) == 2 * len(files.train)
+    assert stored(cfg, "realism").folder == stored(cfg).folder
+    assert photographs.fingerprint(cfg, files) != photographs.fingerprint(plain, files)
+    for split in ("train", "val"):
+        held_out = photographs.stage_store(cfg, "restoration", files, split)
+        alone = photographs.stage_store(plain, "restoration", files, split)
+        assert (held_out.folder == alone.folder) == (split == "val")
+
+
+def test_shrinking_what_cannot_be_is_refused(compose, pairs):
+    for overrides, said in (
+        (["dataset.shrunk=[0.5,2]"], r"shrunk holds 2\.0: shares above 0 and below 1 are needed"),
+        (["dataset=pairs", f"dataset.root={pairs}", "dataset.shrunk=[0.5]"], "cannot be shrunk"),
+    ):
+        cfg = compose("train", *overrides)
+        with pytest.raises(ValueError, match=said):
+            stored(cfg)
+
+
 def test_a_fraction_is_the_same_for_every_seed_of_a_run(compose):
     def names(*overrides):
         cfg = compose("train", "dataset=photos", *overrides)
@@ -283,7 +305,7 @@ def test_data_sets_that_cannot_be_had_are_refused(compose, monkeypatch, tmp_path
 def test_folders_of_earlier_runs_lack_the_newer_keys(compose, small_photographs):
     cfg = compose("train")
     stored_config = OmegaConf.to_container(cfg, resolve=True)
-    for key in ("realism", "fraction", "fraction_seed", "parts"):
+    for key in ("realism", "fraction", "fraction_seed", "parts", "shrunk"):
         del stored_config["dataset"][key]
     old = OmegaConf.create(stored_config)
     assert photographs.fingerprint(old, photographs.dataset(old)) == photographs.fingerprint(

@@ -44,6 +44,8 @@ class DatasetConfig:
     """Share of the training images that is used; a smaller share lies inside every larger one."""
     fraction_seed: int = number(0, default=0)
     """Another seed makes another share; the run's own does not, so that runs stay comparable."""
+    shrunk: list[float] = field(default_factory=list)
+    """Shares of their size, above 0 and below 1, at which the photographs are learned from, too."""
     unusable: str = "refuse"
     """What becomes of files that cannot be used (animated, smaller than a patch, damaged): refuse
     starts nothing, skip leaves them out and says so."""

@@ -26,6 +26,8 @@ class SmoothnessConfig:
     """mse, l1 or charbonnier."""
     output: float = number(0)
     """Inner weight of the high-resolution image against the output."""
+    luma: float = number(0, default=0.0)
+    """Inner weight of its brightness Y against the output's."""
     reconstruction: float = number(0)
     """Inner weight of the clean low-resolution image against its reconstruction."""
     consistency: float = number(0)

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from mtlsr.data.colour import luma
 from mtlsr.data.resize import resize
 from mtlsr.metrics import Protocol
 from mtlsr.metrics import luma as luma_of_metrics
-from mtlsr.networks.single_task.luma import LumaNet, luma, with_luma
+from mtlsr.networks.single_task.luma import LumaNet, with_luma
 from mtlsr.networks.table import build_single_task
 
 # ITU-R BT.601 from RGB in [0, 1] to Cb and Cr in 8 bits, less their offset of 128.

@@ -7,10 +7,10 @@ from scipy.signal import correlate2d
 from torch import Tensor
 from torch.nn import functional as F
 
+from mtlsr.data.colour import luma
 from mtlsr.data.resize import resize
 from mtlsr.networks.single_task.edsr import EDSR
 from mtlsr.networks.single_task.imdn import IMDN, ContrastAttention, DistillationBlock
-from mtlsr.networks.single_task.luma import luma
 from mtlsr.networks.single_task.rlfn import RLFN, LocalFeatureBlock, SpatialAttention
 from mtlsr.networks.single_task.span import SPAN, AttentionBlock, ReparameterisedConv2d
 from mtlsr.networks.single_task.srcnn import SRCNN
