@@ -10,7 +10,9 @@ mtlsr.train.
 """
 
 import argparse
+import os
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from experiments.common import markdown, write_csv, write_table
 from mtlsr.metrics.table import Measure
@@ -91,7 +93,10 @@ def main(study: Study) -> None:
     asked = parser.parse_args()
     runs = asked.runs.resolve()
     for index, overrides in enumerate(study.variants.values()):
-        train(runs, runs / str(index), [*asked.overrides, *overrides], asked.seeds)
+        code = train(runs, runs / str(index), [*asked.overrides, *overrides], asked.seeds)
+        if stopped(code):
+            print("Stopped. The same command goes on where it was.", file=sys.stderr)
+            sys.exit(code)
     sweeps = [runs / str(index) for index in range(len(study.variants))]
     begun = [sweep for sweep in sweeps if (sweep / COMMAND).is_file()]
     if not begun:
@@ -101,8 +106,12 @@ def main(study: Study) -> None:
     sys.exit(0 if found.complete and begun == sweeps else 1)
 
 
-def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int]) -> None:
-    """One variant under every seed; goes on where there is something already."""
+def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int]) -> int:
+    """One variant under every seed; goes on where there is something already.
+
+    Returns:
+        The exit code.
+    """
     given = [*overrides, f"seed={','.join(map(str, seeds))}", "logger=csv"]
     given += ["trainer.progress=false", f"hydra.sweep.dir={sweep}", f"sweep.stage1={runs}/stage1"]
     if (sweep / COMMAND).is_file():
@@ -111,9 +120,31 @@ def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int
     print(shlex.join(command), flush=True)
     sweep.parent.mkdir(parents=True, exist_ok=True)
     with (sweep.parent / f"{sweep.name}.log").open("a") as said:
-        ended = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT)
-    if ended.returncode:
-        print(f"exit code {ended.returncode}: {said.name}", file=sys.stderr)
+        code = call(command, said)
+    if code:
+        print(f"exit code {code}: {said.name}", file=sys.stderr)
+    return code
+
+
+def call(command: Sequence[str], said: IO[str]) -> int:
+    """Exit code of a command. What asks us to stop is passed on, and it may end in its own way."""
+    with subprocess.Popen(
+        command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+    ) as child:
+        before = {
+            number: signal.signal(number, lambda asked, _: os.killpg(child.pid, asked))
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def stopped(code: int) -> bool:
+    """Whether a signal ended a command: killed by it, or by shells' 128 + its number."""
+    return code < 0 or code > 128
 
 
 def publish(study: Study, found: Leaderboard, runs: Path) -> None:

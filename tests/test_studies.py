@@ -1,6 +1,10 @@
 """Studies that are sweeps: what they compare, what they write, what of them reproduces."""
 
 import csv
+import signal
+import subprocess
+import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,6 +152,41 @@ def test_a_study_refuses_to_sweep_over_anything_but_the_seed(made):
         file.write("[loss.lambda2=2, seed=1]")
     with pytest.raises(ConfigError, match="sweep over something but the seed"):
         names(study, leaderboard([runs / "0", runs / "1"], None, ["psnr_y"]), runs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_path, number):
+    """The training takes a second to end; it is the first of two variants."""
+    training = (
+        "import signal, sys, time, pathlib; here = pathlib.Path(sys.argv[1]);"
+        "end = lambda number, _: (time.sleep(1), (here / 'saved').touch(), sys.exit(128 + number));"
+        "[signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)];"
+        "(here / 'begun').touch(); time.sleep(60)"
+    )
+    program = (
+        "import sys; from pathlib import Path; from experiments import study;"
+        "here = Path(sys.argv[1]); command = [sys.executable, '-c', sys.argv[2], str(here)];"
+        "study.train = lambda runs, sweep, *_: study.call(command, (here / sweep.name).open('w'));"
+        "study.main(study.Study(here, {'one': (), 'two': ()}))"
+    )
+    arguments = [sys.executable, "-c", program, str(tmp_path), training]
+    with subprocess.Popen(
+        [*arguments, "--runs", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as ours:
+        _wait_for(tmp_path / "begun")
+        ours.send_signal(number)
+        said = ours.communicate(timeout=30)[1]
+    assert ours.returncode == 128 + number
+    assert "The same command goes on where it was." in said
+    assert (tmp_path / "saved").exists()
+    assert not (tmp_path / "1").exists()
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.05)
 
 
 def table(path: Path, *rows: str) -> Path:
