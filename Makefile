@@ -69,6 +69,7 @@ ifneq ($(SCALE),)
 	$(call learn,flagship_rescaled) scale=$(SCALE) $(ARGS)
 else
 	$(call learn,flagship) $(ARGS)
+	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
 endif
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments
