@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from experiments.common import SCALE, markdown, rank_correlations, train, write_table
-from experiments.flagship import reading
+from experiments.flagship import reading, targets
 from experiments.realistic import study as realistic_study
+from mtlsr import Upscaler
 from mtlsr.data.degradation import classical
-from mtlsr.data.images import read_image
+from mtlsr.data.images import find_images, read_image
 from mtlsr.data.pairs import EvaluationPair
-from mtlsr.data.resize import bicubic_upscale
+from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
 from mtlsr.inference.methods.interpolation import Interpolation
+from mtlsr.runs import photographs
 from mtlsr.runs.manifest import commit
 
 
@@ -101,6 +103,29 @@ def test_what_the_sets_say_is_told_for_each_degradation(small_photographs):
 def test_a_set_that_names_other_degradations_is_refused(small_photographs):
     with pytest.raises(SystemExit, match="x4_real does not name the degradations blur, aniso"):
         reading.rows("x4_real", small_photographs, 1)
+
+
+def test_targets_are_photographs_and_what_a_teacher_makes_of_them(
+    small_photographs, tmp_path, compose
+):
+    teacher = Upscaler.from_pretrained("x4", self_ensemble=True)
+    (small_photographs / "broken.png").write_bytes(b"no picture")
+    errors = targets.write(small_photographs, tmp_path / "taught", teacher, 0.7, [0.5])
+    assert [error.path.name for error in errors] == ["broken.png"]
+    alone = tmp_path / "alone"
+    targets.write(small_photographs, alone, None, 0.7, [0.5])
+    names = sorted(path.name for path in (alone / "HR").iterdir())
+    assert len(names) == 2 * (len(find_images(small_photographs)) - 1)
+    for name in names:
+        hr, lr = read_image(alone / "HR" / name), read_image(alone / "LR" / name)
+        np.testing.assert_array_equal(lr, bicubic_downscale(hr, 4))
+        np.testing.assert_array_equal(lr, read_image(tmp_path / "taught" / "LR" / name))
+        expected = 0.3 * hr + 0.7 * np.asarray(teacher(lr), dtype=np.float64)
+        found = read_image(tmp_path / "taught" / "HR" / name)
+        np.testing.assert_allclose(found, expected, atol=0.5 + 1e-9)
+    cfg = compose("train", "dataset=pairs", f"dataset.root={tmp_path}/taught", "dataset.holdout=1")
+    files = photographs.dataset(cfg)
+    assert len(files.train) == len(names) - 1
 
 
 def test_ranks_are_compared_where_there_is_a_degradation():

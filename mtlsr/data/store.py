@@ -176,6 +176,37 @@ class Store:
         return np.asarray(np.memmap(path, np.uint8, mode="r"))  # slices of a bare array are quicker
 
 
+def resolutions(
+    path: str | Path, scale: int, shrunk: Sequence[float] = (), lr_path: str | Path | None = None
+) -> Iterator[tuple[str, UInt8, UInt8]]:
+    """Name, high and low resolution of a photograph, and of what it is shrunk to.
+
+    Args: as ``Store.open`` has them.
+
+    Raises:
+        ImageError: as there.
+    """
+    path = Path(path)
+    photograph = read_image(path)
+    if min(photograph.shape[:2]) < scale:
+        size = "x".join(map(str, photograph.shape[:2]))
+        raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
+    hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
+    if lr_path is not None:
+        lr = read_image(lr_path)
+        check_size(lr_path, lr, photograph, scale)
+        yield path.name, hr, lr
+        return
+    yield path.name, hr, bicubic_downscale(hr, scale)
+    height, width = photograph.shape[:2]
+    for share in shrunk:
+        size = (round(width * share), round(height * share))
+        if min(size) >= scale:
+            small = Image.fromarray(photograph).resize(size, Image.Resampling.BICUBIC)
+            hr = np.ascontiguousarray(crop_to_multiple(np.asarray(small), scale))
+            yield f"{path.name} at {share:g}", hr, bicubic_downscale(hr, scale)
+
+
 @contextmanager
 def _place(cache: Path) -> Iterator[Path]:
     """A new folder to build in, gone afterwards; a locked file beside it says that we live."""
@@ -233,7 +264,7 @@ def _build(folder: Path, pairs: Sequence[_Pair], scale: int, shrunk: Sequence[fl
     content = hashlib.sha256(f"{VERSION} {scale}".encode())
     with open(folder / "hr.bin", "wb") as hr_file, open(folder / "lr.bin", "wb") as lr_file:
         for number, (path, lr_path) in enumerate(pairs):
-            for name, hr, lr in _decoded(path, lr_path, scale, shrunk):
+            for name, hr, lr in resolutions(path, scale, shrunk, lr_path):
                 height, width = lr.shape[:2]
                 entries.append(_Entry(name, height, width, lr_file.tell(), hr_file.tell(), number))
                 content.update(f"\0{hr.shape}\0".encode())
@@ -250,30 +281,6 @@ def _build(folder: Path, pairs: Sequence[_Pair], scale: int, shrunk: Sequence[fl
         "photographs": [asdict(entry) for entry in entries],
     }
     (folder / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
-
-
-def _decoded(
-    path: Path, lr_path: Path | None, scale: int, shrunk: Sequence[float]
-) -> Iterator[tuple[str, UInt8, UInt8]]:
-    """Name, high and low resolution of a photograph, and of what it is shrunk to."""
-    photograph = read_image(path)
-    if min(photograph.shape[:2]) < scale:
-        size = "x".join(map(str, photograph.shape[:2]))
-        raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
-    if lr_path is not None:
-        lr = read_image(lr_path)
-        check_size(lr_path, lr, photograph, scale)
-        yield path.name, np.ascontiguousarray(crop_to_multiple(photograph, scale)), lr
-        return
-    hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
-    yield path.name, hr, bicubic_downscale(hr, scale)
-    height, width = photograph.shape[:2]
-    for share in shrunk:
-        size = (round(width * share), round(height * share))
-        if min(size) >= scale:
-            small = Image.fromarray(photograph).resize(size, Image.Resampling.BICUBIC)
-            hr = np.ascontiguousarray(crop_to_multiple(np.asarray(small), scale))
-            yield f"{path.name} at {share:g}", hr, bicubic_downscale(hr, scale)
 
 
 def _move_unless_there(unfinished: Path, folder: Path) -> None:
