@@ -177,7 +177,7 @@ class Store:
 
 
 def resolutions(
-    path: str | Path, scale: int, shrunk: Sequence[float] = (), lr_path: str | Path | None = None
+    path: Path, scale: int, shrunk: Sequence[float] = (), lr_path: Path | None = None
 ) -> Iterator[tuple[str, UInt8, UInt8]]:
     """Name, high and low resolution of a photograph, and of what it is shrunk to.
 
@@ -186,11 +186,10 @@ def resolutions(
     Raises:
         ImageError: as there.
     """
-    path = Path(path)
     photograph = read_image(path)
-    if min(photograph.shape[:2]) < scale:
-        size = "x".join(map(str, photograph.shape[:2]))
-        raise ImageError(path, f"its {size} pixels are too few for scale {scale}")
+    height, width = photograph.shape[:2]
+    if min(height, width) < scale:
+        raise ImageError(path, f"its {height}x{width} pixels are too few for scale {scale}")
     hr = np.ascontiguousarray(crop_to_multiple(photograph, scale))
     if lr_path is not None:
         lr = read_image(lr_path)
@@ -198,7 +197,6 @@ def resolutions(
         yield path.name, hr, lr
         return
     yield path.name, hr, bicubic_downscale(hr, scale)
-    height, width = photograph.shape[:2]
     for share in shrunk:
         size = (round(width * share), round(height * share))
         if min(size) >= scale:
