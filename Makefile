@@ -59,9 +59,10 @@ lint: $(VENV)/.tested ## Check style, format and types
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-# $(1): an experiment of conf/experiment. Stopped, the same command goes on where it was.
-learn = $(BIN)/python -m mtlsr.train experiment=$(1) "dataset.root=$(DATA)/train" \
-	"dataset.val_root=$(DATA)/val/cid22" resume=auto hydra.run.dir=outputs/flagship/$(1)$(SCALE)
+# Stopped, the same commands go on where they were. $(1): an experiment of conf/experiment.
+train = $(BIN)/python -m mtlsr.train experiment=$(1) resume=auto hydra.run.dir=outputs/flagship/$(1)$(SCALE)
+learn = $(train) "dataset.root=$(DATA)/train" "dataset.val_root=$(DATA)/val/cid22"
+teach = $(BIN)/python -m experiments.flagship.targets
 
 flagship: setup ## Train the weights that come with it, from DATA=<folder>; SCALE=2 or 3 from those for ×4
 	$(if $(DATA),,$(error DATA is missing: DATA=<folder that holds train and val/cid22>))
@@ -70,6 +71,10 @@ ifneq ($(SCALE),)
 else
 	$(call learn,flagship) $(ARGS)
 	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
+	$(teach) "$(DATA)/train" outputs/flagship/train --teacher outputs/flagship/flagship_longer --shrunk 0.75 0.5
+	$(teach) "$(DATA)/val/cid22" outputs/flagship/val
+	$(call train,flagship_taught) init=outputs/flagship/flagship_longer \
+		dataset.root=outputs/flagship/train dataset.val_root=outputs/flagship/val $(ARGS)
 endif
 
 study: $(VENV)/.tested ## Run a study of experiments/: NAME=<study>, ARGS='...' for its arguments

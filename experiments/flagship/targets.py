@@ -1,7 +1,7 @@
 """Pairs for a network that learns from another one what of a photograph can be known.
 
     python -m experiments.flagship.targets <photographs> <folder> [--teacher <run or bundled name>]
-        [--share 0.7] [--shrunk 0.75 0.5] [--threads 2]
+        [--share 0.6] [--shrunk 0.75 0.5] [--threads 2]
 
 <folder>/LR holds the bicubic of every photograph, and of what it is shrunk to. <folder>/HR holds
 what is to be learned: the photograph, and by `share` the mean of eight views of the teacher;
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--teacher", help="a run, a model folder or a bundled model")
-    parser.add_argument("--share", type=float, default=0.7, help="how much is the teacher's")
+    parser.add_argument("--share", type=float, default=0.6, help="how much is the teacher's")
     parser.add_argument("--shrunk", type=float, nargs="*", default=[], help="sizes beside the own")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     asked = parser.parse_args()
