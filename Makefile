@@ -71,7 +71,8 @@ ifneq ($(SCALE),)
 else
 	$(call learn,flagship) $(ARGS)
 	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
-	$(teach) "$(DATA)/train" outputs/flagship/train --teacher outputs/flagship/flagship_longer --shrunk 0.75 0.5
+	$(teach) "$(DATA)/train" outputs/flagship/train --teacher outputs/flagship/flagship_longer \
+		--shrunk 0.75 0.5 --precision bfloat16
 	$(teach) "$(DATA)/val/cid22" outputs/flagship/val
 	$(call train,flagship_taught) init=outputs/flagship/flagship_longer \
 		dataset.root=outputs/flagship/train dataset.val_root=outputs/flagship/val $(ARGS)

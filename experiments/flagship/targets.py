@@ -1,7 +1,7 @@
 """Pairs for a network that learns from another one what of a photograph can be known.
 
     python -m experiments.flagship.targets <photographs> <folder> [--teacher <run or bundled name>]
-        [--share 0.6] [--shrunk 0.75 0.5] [--threads 2]
+        [--share 0.6] [--shrunk 0.75 0.5] [--precision bfloat16] [--threads 2]
 
 <folder>/LR holds the bicubic of every photograph, and of what it is shrunk to. <folder>/HR holds
 what is to be learned: the photograph, and by `share` the mean of eight views of the teacher;
@@ -56,13 +56,16 @@ def main() -> None:
     parser.add_argument("--teacher", help="a run, a model folder or a bundled model")
     parser.add_argument("--share", type=float, default=0.6, help="how much is the teacher's")
     parser.add_argument("--shrunk", type=float, nargs="*", default=[], help="sizes beside the own")
+    parser.add_argument("--precision", default="auto", help="what the teacher computes in")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
 
     teacher = None
     if asked.teacher is not None:
-        teacher = Upscaler.from_pretrained(asked.teacher, self_ensemble=True)
+        teacher = Upscaler.from_pretrained(
+            asked.teacher, precision=asked.precision, self_ensemble=True
+        )
         if teacher.scale != SCALE:
             parser.error(f"{asked.teacher} enlarges by {teacher.scale}; {SCALE} is needed.")
     for error in write(asked.photographs, asked.folder, teacher, asked.share, asked.shrunk):
