@@ -307,7 +307,10 @@ def test_averaged_weights_are_the_model(compose):
             ["loss.realism.average=1"],
             "loss.realism.average is 1.0; it must be at least 0 and below",
         ),
-        (["loss=single_task", "loss.smoothness.output=0"], "loss.smoothness.output, reconstruct"),
+        (
+            ["loss=single_task", "loss.smoothness.output=0"],
+            "loss.smoothness.output, luma, reconstruct",
+        ),
         (["loss=formula", "schedule.restoration.batch=1"], "schedule.restoration.batch is 1: one"),
         (["loss=formula", "loss.lambda2=0", "loss.lambda3=0"], "nothing would train stage 2"),
         (["schedule.restoration.patch=300"], "at least 1200x1200 are needed"),
