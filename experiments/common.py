@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -37,7 +40,32 @@ def train(folder: Path, *overrides: str, threads: int) -> None:
         return
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "mtlsr.train", *given]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+    if code := call(command, stdout=subprocess.DEVNULL, env=environment):
+        raise subprocess.CalledProcessError(code, command)
+
+
+def call(command: Sequence[str], **options: Any) -> int:
+    """Exit code of a command. What asks us to stop is passed on, and it may end in its own way.
+
+    Ctrl-C in subprocess.run would kill it after a quarter of a second, before it has saved.
+
+    Args:
+        options: Those of subprocess.Popen.
+    """
+
+    def pass_on(number: int, _: object) -> None:
+        with suppress(ProcessLookupError):  # it has just ended
+            os.killpg(child.pid, number)
+
+    with subprocess.Popen(command, start_new_session=True, **options) as child:
+        before = {
+            number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        try:
+            return child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def images(folder: Path | None = None) -> dict[str, list[EvaluationPair]]:

@@ -10,10 +10,11 @@ where every figure is the same to the last digit.
 import csv
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from experiments.common import call
 
 EXPERIMENTS = Path(__file__).parent
 PLACE = Path("outputs") / "reproduced"
@@ -39,13 +40,13 @@ def reproduce(study: str, arguments: Sequence[str]) -> bool:
     for path in (copy / study).glob("*.csv"):
         path.unlink()
     sources = [str(place.resolve()), str(EXPERIMENTS.parent.resolve())]
-    ended = subprocess.run(
+    code = call(
         [sys.executable, "-m", f"experiments.{study}.study", *arguments],
         cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sources)},
     )
-    if ended.returncode:
-        raise SystemExit(f"The study ended with exit code {ended.returncode}.")
+    if code:
+        raise SystemExit(f"The study ended with exit code {code}.")
     same = True
     for path in before:
         said, agrees = compare(path, copy / study / path.name)

@@ -10,9 +10,7 @@ mtlsr.train.
 """
 
 import argparse
-import os
 import shlex
-import signal
 import statistics
 import subprocess
 import sys
@@ -20,9 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from experiments.common import markdown, write_csv, write_table
+from experiments.common import call, markdown, write_csv, write_table
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.drawing import can_draw, save
 from mtlsr.runs.pairwise.words import rounded
@@ -120,26 +118,10 @@ def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int
     print(shlex.join(command), flush=True)
     sweep.parent.mkdir(parents=True, exist_ok=True)
     with (sweep.parent / f"{sweep.name}.log").open("a") as said:
-        code = call(command, said)
+        code = call(command, stdout=said, stderr=subprocess.STDOUT)
     if code:
         print(f"exit code {code}: {said.name}", file=sys.stderr)
     return code
-
-
-def call(command: Sequence[str], said: IO[str]) -> int:
-    """Exit code of a command. What asks us to stop is passed on, and it may end in its own way."""
-    with subprocess.Popen(
-        command, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
-    ) as child:
-        before = {
-            number: signal.signal(number, lambda asked, _: os.killpg(child.pid, asked))
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            return child.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def stopped(code: int) -> bool:

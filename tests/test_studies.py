@@ -4,7 +4,6 @@ import csv
 import signal
 import subprocess
 import sys
-import time
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +24,7 @@ from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.statistics import Score
 from tests.conftest import QUICK, write_photographs
 from tests.sweeps.made import write_job, write_sweep
+from tests.waiting import waits_for
 
 STUDIES = (
     "balancing",
@@ -166,27 +166,21 @@ def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_p
     program = (
         "import sys; from pathlib import Path; from experiments import study;"
         "here = Path(sys.argv[1]); command = [sys.executable, '-c', sys.argv[2], str(here)];"
-        "study.train = lambda runs, sweep, *_: study.call(command, (here / sweep.name).open('w'));"
+        "said = lambda sweep: (here / sweep.name).open('w');"
+        "study.train = lambda runs, sweep, *_: study.call(command, stdout=said(sweep));"
         "study.main(study.Study(here, {'one': (), 'two': ()}))"
     )
     arguments = [sys.executable, "-c", program, str(tmp_path), training]
     with subprocess.Popen(
         [*arguments, "--runs", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as ours:
-        _wait_for(tmp_path / "begun")
+        waits_for(tmp_path / "begun")
         ours.send_signal(number)
         said = ours.communicate(timeout=30)[1]
     assert ours.returncode == 128 + number
     assert "The same command goes on where it was." in said
     assert (tmp_path / "saved").exists()
     assert not (tmp_path / "1").exists()
-
-
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, path
-        time.sleep(0.05)
 
 
 def table(path: Path, *rows: str) -> Path:

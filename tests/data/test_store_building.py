@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mtlsr.data import store as module
 from mtlsr.data.images import read_image, write_image
 from mtlsr.data.store import Store
+from tests.waiting import waits_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the tests fork and kill")
 FORK: Any = multiprocessing.get_context("fork" if os.name == "posix" else None)
@@ -26,13 +26,6 @@ def sources(tmp_path: Path) -> list[Path]:
     for name in "abc":
         write_image(tmp_path / f"{name}.bmp", rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
     return [tmp_path / f"{name}.bmp" for name in "abc"]
-
-
-def waits_for(path: Path) -> None:
-    end = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} never came"
-        time.sleep(0.005)
 
 
 def build(sources: list[Path], cache: Path, barrier: Any, results: Any) -> None:
