@@ -59,17 +59,18 @@ lint: $(VENV)/.tested ## Check style, format and types
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off
 
-# Stopped, the same commands go on where they were. $(1): an experiment of conf/experiment.
-train = $(BIN)/python -m mtlsr.train experiment=$(1) resume=auto hydra.run.dir=outputs/flagship/$(1)$(SCALE)
+# Stopped, the same commands go on where they were. $(1): an experiment of conf/experiment; $(2): its scale,
+# where there are several.
+train = $(BIN)/python -m mtlsr.train experiment=$(1) resume=auto hydra.run.dir=outputs/flagship/$(1)$(2)
 learn = $(train) "dataset.root=$(DATA)/train" "dataset.val_root=$(DATA)/val/cid22"
 teach = $(BIN)/python -m experiments.flagship.targets
 
-flagship: setup ## Train the weights that come with it, from DATA=<folder>; SCALE=2 or 3 from those for ×4
+flagship: setup ## Train the weights that come with it, from DATA=<folder>; SCALE=2 or 3 from ×4's first part
 	$(if $(DATA),,$(error DATA is missing: DATA=<folder that holds train and val/cid22>))
-ifneq ($(SCALE),)
-	$(call learn,flagship_rescaled) scale=$(SCALE) $(ARGS)
-else
 	$(call learn,flagship) $(ARGS)
+ifneq ($(SCALE),)
+	$(call learn,flagship_rescaled,$(SCALE)) scale=$(SCALE) init=outputs/flagship/flagship $(ARGS)
+else
 	$(call learn,flagship_longer) init=outputs/flagship/flagship $(ARGS)
 	$(teach) "$(DATA)/train" outputs/flagship/train --teacher outputs/flagship/flagship_longer \
 		--shrunk 0.75 0.5 --precision bfloat16
