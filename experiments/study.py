@@ -84,21 +84,24 @@ class Shown:
 
 def main(study: Study) -> None:
     """Serve the command line of a study; exit code 1 if a job failed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], usage="%(prog)s [options] [overrides of mtlsr.train]"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--runs", type=Path, default=Path("outputs") / study.name)
-    parser.add_argument("overrides", nargs="*", help="of every training")
-    asked = parser.parse_args()
+    given = sys.argv[1:]
+    common = [each for each in given if "=" in each and not each.startswith("-")]
+    asked = parser.parse_args([each for each in given if each not in common])
     runs = asked.runs.resolve()
     for index, overrides in enumerate(study.variants.values()):
-        code = train(runs, runs / str(index), [*asked.overrides, *overrides], asked.seeds)
+        code = train(runs, runs / str(index), [*common, *overrides], asked.seeds)
         if stopped(code):
             print("Stopped. The same command goes on where it was.", file=sys.stderr)
             sys.exit(code)
     sweeps = [runs / str(index) for index in range(len(study.variants))]
     begun = [sweep for sweep in sweeps if (sweep / COMMAND).is_file()]
-    if not begun:
-        raise SystemExit("No training has begun; see above.")
+    if begun[:1] != sweeps[:1]:
+        raise SystemExit("The variant that all others are compared with has not begun; see above.")
     found = report(begun, None, study.measures, runs)
     publish(study, found, runs)
     sys.exit(0 if found.complete and begun == sweeps else 1)

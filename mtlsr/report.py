@@ -55,9 +55,14 @@ def main() -> None:
 
 def _folders(cfg: DictConfig) -> list[Path]:
     """The sweeps' folders: one, a list, or several with commas between."""
+    from mtlsr.runs.schema import ConfigError
+
     asked = cfg.sweep
     listed = str(asked).split(",") if isinstance(asked, str | int | float) else list(asked)
-    return [Path(str(each).strip()) for each in listed]
+    names = [str(each).strip() for each in listed]
+    if not names or "" in names:
+        raise ConfigError(f"sweep is {asked!r}, which names nothing in one place.")
+    return [Path(name) for name in names]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ def test_the_report_can_be_made_again(command, tmp_path):
     assert "the baseline x=3" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"a b", "c", "out"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"sweep.csv", "report.html"}
+    again = command("report", tmp_path / "c", "sweep=[.,../a b]", "baseline=x=3", "output=../out")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "<title>Sweep c, a b</title>" in (tmp_path / "out" / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -25,6 +28,8 @@ def test_the_report_can_be_made_again(command, tmp_path):
         (["sweep=nowhere"], "sweep is 'nowhere', which is no folder."),
         (["sweep=one", "baseline=x=7"], "baseline is 'x=7', which means 0 of these: all."),
         (["sweep=one", "metrics=[much]"], "metrics is ['much']; it holds any of psnr_y"),
+        (["sweep=one,"], "sweep is 'one,', which names nothing in one place."),
+        (["sweep=[one,./one]"], "sweep has a folder twice: one, one."),
         ([], "sweep"),
     ],
 )

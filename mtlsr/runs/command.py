@@ -6,16 +6,18 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import get_args_parser
+from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -34,6 +36,9 @@ PATHS = {
     "sweep.resume", "sweep.stage1", "votes",
 }  # fmt: skip
 """Keys whose values may hold any character: paths, and the name of a baseline."""
+
+LISTS = ("benchmarks", "model", "results", "sweep")
+"""Those that also take a list or a mapping."""
 
 ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
@@ -91,7 +96,7 @@ def execute(
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
         sys.argv[1:] += _home(command, sys.argv[1:])
-        jobs = list(_jobs(sys.argv[1:]))
+        jobs = _jobs(sys.argv[1:])
         for overrides in jobs:
             _check(command, overrides, check)
         if around is None or not jobs or not _sweeps(sys.argv[1:]):
@@ -143,13 +148,30 @@ def guarded(
     return job
 
 
+def expanded(arguments: Sequence[str]) -> list[list[str]]:
+    """The overrides of each job of a sweep's command line, as Hydra's own sweeper has them.
+
+    Raises:
+        ConfigError: There are none, or their order is drawn anew whenever the line is read.
+    """
+    loader = ConfigLoaderImpl(create_config_search_path(str(conf_folder())))
+    overrides = OverridesParser.create(loader).parse_overrides(list(arguments))
+    for override in overrides:
+        value, line = override.value(), override.input_line
+        if isinstance(value, ChoiceSweep | RangeSweep) and value.shuffle:
+            raise ConfigError(f"{line} has another order each time; a sweep needs one that stays.")
+        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
+            raise ConfigError(f"{line} has no values: the sweep would have no jobs.")
+    return [list(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
+
+
 def quoted(argument: str, arguments: list[str]) -> str:
     """Quote the value of a path, so that Hydra's grammar leaves its characters alone."""
     key, equals, value = argument.partition("=")
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
     sweeps = "," in value and key != "sweep" and _sweeps(arguments)
-    listed = key in ("benchmarks", "model", "results") and re.fullmatch(r"\[.*\]|\{.*\}", value)
+    listed = key in LISTS and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
@@ -193,19 +215,12 @@ def _home(command: str, arguments: list[str]) -> list[str]:
     return ["hydra.output_subdir=null"] if number else []
 
 
-def _jobs(arguments: list[str]) -> Iterator[list[str]]:
+def _jobs(arguments: list[str]) -> list[list[str]]:
     """The overrides of each job that this command line starts; none where it only asks for help."""
     args = get_args_parser().parse_args(arguments)
-    if args.help or args.hydra_help or args.cfg or args.info:
-        return
-    if args.shell_completion:
-        return
-    if not args.multirun:
-        yield args.overrides
-        return
-    overrides = OverridesParser.create().parse_overrides(args.overrides)
-    for batch in BasicSweeper.split_arguments(overrides, None):
-        yield from batch
+    if args.help or args.hydra_help or args.cfg or args.info or args.shell_completion:
+        return []
+    return expanded(args.overrides) if args.multirun else [args.overrides]
 
 
 def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> None:

@@ -14,7 +14,7 @@ from mtlsr.data.inspection.screening import listed
 from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
-from mtlsr.runs.command import Interrupted
+from mtlsr.runs.command import ERROR, Interrupted
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.pruning import PRUNED, Pruned
@@ -34,6 +34,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     """The run's manifest, with how it ended: done, failed or interrupted."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / ERROR).unlink(missing_ok=True)  # of a sweep's earlier try
     manifest = Manifest(folder, plain(cfg))
     manifest.write(data=photographs.fingerprint(cfg, files))
     left_out = photographs.left_out(cfg, files)

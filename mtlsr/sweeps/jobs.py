@@ -2,24 +2,26 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mtlsr.runs.command import ERROR
+from mtlsr.runs.command import ERROR, expanded
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED
 from mtlsr.runs.recorded import RESULTS, Recorded, read
 from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps import settings
 
 COMMAND = "multirun.yaml"
 """What Hydra writes when a sweep begins."""
+
+STUDY = "study.db"
+"""Optuna's storage, in the folder of a search."""
 
 ENDINGS = {
     "done": "done",
@@ -41,6 +43,8 @@ class Job:
     sweep: Path
     overrides: tuple[str, ...]
     """What the command line chose for it: `key=value`."""
+    within: str = ""
+    """What its sweep is called."""
     choices: dict[str, Any] = field(default_factory=dict)
     """Which file of each group of the configuration; None: none of them."""
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -57,9 +61,9 @@ class Job:
     @property
     def status(self) -> str:
         """done, pruned, failed, interrupted, unfinished or not started."""
-        ending = ENDINGS.get(self.manifest.get("status", ""))
-        if self.error is not None and ending != "done":
+        if self.error is not None:
             return "failed"
+        ending = ENDINGS.get(self.manifest.get("status", ""))
         if ending is not None:
             return ending
         return "unfinished" if self.folder.is_dir() else "not started"
@@ -91,15 +95,15 @@ class Job:
         return {key.lstrip("+~"): value for key, _, value in pairs}
 
     def value(self, key: str) -> str:
-        """What a key of the command line has here; "" if it is not known."""
+        """What a key of the command line has here, as `settings.text` writes it; "" if unknown."""
         if key in self.given:
-            return self.given[key]
-        if key in self.choices:
-            return "null" if self.choices[key] is None else str(self.choices[key])
-        found: Any = self.config
-        for part in key.split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        return "" if found is None else str(found)
+            return settings.read(self.given[key])
+        found: Any = self.choices if key in self.choices else self.config
+        for part in [key] if key in self.choices else key.split("."):
+            if not isinstance(found, dict) or part not in found:
+                return ""
+            found = found[part]
+        return settings.text(found)
 
     @property
     def failure(self) -> str:
@@ -110,19 +114,24 @@ class Job:
         return lines[-1].strip() if lines else "it did not say why"
 
 
-def collect(sweep: Path) -> list[Job]:
+def collect(sweep: Path, called: str | None = None) -> list[Job]:
     """Every job of a sweep's folder, in the order of the command line.
 
+    Args:
+        sweep: The folder.
+        called: What the sweep is called; None: as the folder.
+
     Raises:
-        ConfigError: It is no sweep's folder, or a job's files are damaged.
+        ConfigError: It is no sweep's folder.
     """
     if not sweep.is_dir():
         raise ConfigError(f"sweep is {str(sweep)!r}, which is no folder.")
-    jobs = [_read(folder, sweep) for folder in _folders(sweep)]
+    within = called or sweep.resolve().name
+    jobs = [_read(folder, sweep, within) for folder in _folders(sweep)]
     begun = {job.number for job in jobs}
-    for number, overrides in enumerate(_planned(sweep)):
+    for number, overrides in enumerate(planned(sweep)):
         if number not in begun:
-            jobs.append(Job(number, sweep / str(number), sweep, overrides))
+            jobs.append(Job(number, sweep / str(number), sweep, tuple(overrides), within))
     if not jobs:
         raise ConfigError(f"sweep is {str(sweep)!r}, which holds no jobs of a sweep.")
     return sorted(jobs, key=lambda job: job.number)
@@ -135,38 +144,39 @@ def _folders(sweep: Path) -> Iterator[Path]:
             yield path.parents[1]
 
 
-def _planned(sweep: Path) -> list[tuple[str, ...]]:
-    """The overrides of every job that the command asked for; none where it is not known."""
+def planned(sweep: Path) -> list[list[str]]:
+    """The overrides of every job that a sweep's command asked for; none where it is not known."""
     path = sweep / COMMAND
     if not path.is_file():
         return []
-    arguments = OmegaConf.to_container(OmegaConf.load(path).hydra.overrides.task)
-    return [tuple(job) for job in expanded(arguments)]  # type: ignore[arg-type]
+    return expanded([str(each) for each in OmegaConf.load(path).hydra.overrides.task])
 
 
-def expanded(arguments: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job of a sweep's command line, as Hydra's own sweeper has them."""
-    overrides = OverridesParser.create().parse_overrides(list(arguments))
-    return [list(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
-
-
-def _read(folder: Path, sweep: Path) -> Job:
+def _read(folder: Path, sweep: Path, within: str) -> Job:
+    """A job that has begun; one whose files are damaged has failed by that."""
     hydra = OmegaConf.load(folder / ".hydra" / "hydra.yaml").hydra
     overrides = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
     choices = OmegaConf.to_container(hydra.runtime.choices)
     path, error = folder / MANIFEST, folder / ERROR
+    manifest: dict[str, Any] = {}
+    results = None
+    said = error.read_text(encoding="utf-8") if error.is_file() else None
     try:
         manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as damaged:
-        raise ConfigError(f"{path} is damaged: {damaged}.") from damaged
-    finished = manifest.get("status") == "done" and (folder / RESULTS).is_file()
+        if manifest.get("status") == "done" and (folder / RESULTS).is_file():
+            results = read(folder)
+    except json.JSONDecodeError as damaged:
+        said = said or f"{path} is damaged: {damaged}."
+    except ConfigError as damaged:
+        said = said or str(damaged)
     return Job(
         hydra.job.num,
         folder,
         sweep,
         tuple(map(str, overrides)),  # type: ignore[arg-type]
+        within,
         {str(key): value for key, value in choices.items()},  # type: ignore[union-attr]
         manifest,
-        read(folder) if finished else None,
-        error.read_text(encoding="utf-8") if error.is_file() else None,
+        results,
+        said,
     )

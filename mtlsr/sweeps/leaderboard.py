@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mtlsr.runs.names import told_apart
 from mtlsr.runs.pairwise.selection import find_measures
+from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.jobs import Job, collect
 from mtlsr.sweeps.statistics import Board, boards
 from mtlsr.sweeps.variants import Variant, find_baseline, variants
@@ -41,10 +43,15 @@ def leaderboard(
         metrics: Names of measures; the first one ranks.
 
     Raises:
-        ConfigError: No sweep's folder, or an unknown baseline or measure.
+        ConfigError: No sweep's folder, one that is given twice, an unknown baseline or measure, or
+            a measure that was not taken.
     """
     measures = find_measures(metrics)
-    jobs = [job for sweep in sweeps for job in collect(sweep)]
+    places = [sweep.resolve() for sweep in sweeps]
+    if len(set(places)) < len(places):
+        raise ConfigError(f"sweep has a folder twice: {', '.join(map(str, sweeps))}.")
+    called = told_apart(places)
+    jobs = [job for sweep, name in zip(sweeps, called, strict=True) for job in collect(sweep, name)]
     found = variants(jobs)
     compared = find_baseline(found, baseline)
     return Leaderboard(jobs, found, compared, boards(found, compared, measures))

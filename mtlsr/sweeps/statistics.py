@@ -11,6 +11,7 @@ from mtlsr.metrics.protocol import Protocol
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.checks import SAME
 from mtlsr.runs.recorded import Scores
+from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.variants import Variant
 
@@ -69,6 +70,8 @@ class Board:
     """Interpolation -> measure -> mean: what no training has changed."""
     baseline: str | None
     """Name of the variant that is compared with; None if it was not measured here."""
+    lacking: dict[str, list[str]]
+    """Title of a measure that is left out -> the variants that have no figures of it."""
 
     def ranked(self) -> list[str]:
         """Names of variants by the first measure, the best first."""
@@ -78,7 +81,11 @@ class Board:
 
 
 def boards(found: Sequence[Variant], baseline: Variant, measures: Sequence[Measure]) -> list[Board]:
-    """A board for each data set; several, where images or protocols of jobs differ."""
+    """A board for each data set; several, where images or protocols of jobs differ.
+
+    Raises:
+        ConfigError: A data set was measured by none of the measures in all its variants.
+    """
     groups: list[tuple[str, Jobs]] = []
     for variant in found:
         for seed, job in variant.done.items():
@@ -127,6 +134,7 @@ def _board(dataset: str, jobs: Jobs, baseline: str, measures: Sequence[Measure])
     assert results is not None  # it has figures
     protocol = results.protocol
     shown, scores = [], {name: dict[str, Score]() for name in jobs}
+    lacking: dict[str, list[str]] = {}
     for measure in measures:
         figures = {
             name: {
@@ -135,15 +143,23 @@ def _board(dataset: str, jobs: Jobs, baseline: str, measures: Sequence[Measure])
             }
             for name, seeds in jobs.items()
         }
-        every = [
-            value for seeds in figures.values() for own in seeds.values() for value in own.values()
+        without = [
+            name
+            for name, seeds in figures.items()
+            if not all(math.isfinite(value) for own in seeds.values() for value in own.values())
         ]
-        if not all(map(math.isfinite, every)):
+        if without:
+            lacking[measure.title] = without
             continue
         shown.append(measure)
         for name, seeds in figures.items():
             theirs = {} if name == baseline else figures.get(baseline, {})
             scores[name][measure.name] = _score(measure, seeds, theirs)
+    if not shown:
+        raise ConfigError(
+            f"metrics is {[measure.name for measure in measures]}, which not all images of "
+            f"{dataset} were measured by. All have {', '.join(_common(jobs, dataset)) or 'none'}."
+        )
     beside = {
         method: {m.name: _mean(_counted(m, images, protocol)) for m in shown}
         for method, images in results.figures[dataset].items()
@@ -157,7 +173,19 @@ def _board(dataset: str, jobs: Jobs, baseline: str, measures: Sequence[Measure])
         scores,
         beside,
         baseline if baseline in jobs else None,
+        lacking,
     )
+
+
+def _common(jobs: Jobs, dataset: str) -> list[str]:
+    """Names of the measures that every image of every job has a figure of."""
+    images = [
+        scores
+        for seeds in jobs.values()
+        for job in seeds.values()
+        for scores in own_figures(job, dataset).values()
+    ]
+    return [name for name in images[0] if all(name in scores for scores in images)]
 
 
 def _counted(measure: Measure, images: Images, protocol: Protocol) -> dict[str, float]:

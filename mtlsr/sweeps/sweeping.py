@@ -7,17 +7,19 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
 from mtlsr.errors import UserError
+from mtlsr.metrics.image_metrics import NAMES
 from mtlsr.runs.life import plain
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.pairwise.selection import find_measures
-from mtlsr.runs.recorded import RESULTS
+from mtlsr.runs.recorded import read
 from mtlsr.runs.schema import ConfigError
-from mtlsr.sweeps.jobs import COMMAND, Job, expanded
+from mtlsr.sweeps.jobs import COMMAND, Job, planned
+from mtlsr.sweeps.settings import flat, own
 from mtlsr.sweeps.variants import find_baseline, variants
 
 SHELF = "stage1"
@@ -25,9 +27,6 @@ SHELF = "stage1"
 
 TAG = 64
 """Characters that W&B allows a tag."""
-
-INDIFFERENT = ("folder", "cache", "resume", "sweep", "logger", "trainer.progress")
-"""Keys that change nothing of what a job finds out."""
 
 
 @contextmanager
@@ -40,14 +39,13 @@ def sweeping(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> It
         jobs: The overrides of every job.
 
     Raises:
-        UserError: `sweep.baseline` or `sweep.metrics` is unknown, `sweep.resume` names no sweep, or
-            another one; or not every job is done.
+        UserError: `sweep.baseline` or `sweep.metrics` is unknown, `sweep.resume` names no sweep,
+            the folder is another one's; or not every job is done.
     """
     from mtlsr.sweeps.report import report  # a single run, which comes through here, has none
 
     _check_reported(cfg, folder, jobs)
-    if cfg.sweep.resume is not None:
-        _check_same(Path(cfg.sweep.resume), jobs)
+    _check_same(folder, jobs, asked=cfg.sweep.resume is not None)
     try:
         yield
     finally:
@@ -95,7 +93,7 @@ def _label(cfg: DictConfig, sweep: Path, overrides: Sequence[str]) -> None:
     labels = {
         "group": sweep.name,
         "job_type": "+".join(cfg.stages),
-        "tags": [override[:TAG] for override in _own(overrides)],
+        "tags": [override[:TAG] for override in own(overrides)],
     }
     with open_dict(cfg.logger):
         cfg.logger.wandb.update(labels)
@@ -103,37 +101,47 @@ def _label(cfg: DictConfig, sweep: Path, overrides: Sequence[str]) -> None:
 
 def _check_reported(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> None:
     """Refuse what the report would stumble over when all jobs are done."""
-    find_measures(cfg.sweep.metrics)
-    planned = [Job(i, folder / str(i), folder, tuple(given)) for i, given in enumerate(jobs)]
-    find_baseline(variants(planned), cfg.sweep.baseline)
+    check_metrics(cfg.sweep.metrics)
+    future = [Job(i, folder / str(i), folder, tuple(given)) for i, given in enumerate(jobs)]
+    find_baseline(variants(future), cfg.sweep.baseline)
 
 
-def _check_same(folder: Path, jobs: Sequence[Sequence[str]]) -> None:
+def check_metrics(names: Sequence[str]) -> None:
+    """Refuse measures that a training does not take.
+
+    Raises:
+        ConfigError: An unknown one, one of another kind, or none.
+    """
+    find_measures(names)
+    other = [name for name in names if name not in NAMES]
+    if other:
+        raise ConfigError(
+            f"sweep.metrics holds {', '.join(other)}; a training measures {', '.join(NAMES)}."
+        )
+
+
+def _check_same(folder: Path, jobs: Sequence[Sequence[str]], asked: bool) -> None:
     """Refuse a folder of another command: its jobs would be mixed with ours."""
-    path = folder / COMMAND
-    if not path.is_file():
-        raise ConfigError(f"sweep.resume is {str(folder)!r}, which is no sweep: no {COMMAND}.")
-    arguments = OmegaConf.to_container(OmegaConf.load(path).hydra.overrides.task)
-    theirs = [_own(job) for job in expanded(arguments)]  # type: ignore[arg-type]
-    ours = [_own(job) for job in jobs]
+    key = "sweep.resume" if asked else "hydra.sweep.dir"
+    if not (folder / COMMAND).is_file():
+        if asked:
+            raise ConfigError(f"{key} is {str(folder)!r}, which is no sweep: no {COMMAND}.")
+        return
+    theirs, ours = ([own(job) for job in each] for each in (planned(folder), jobs))
     if theirs != ours:
         said = f"it has {len(theirs)} jobs, and this {len(ours)}"
         for a, b in zip(theirs, ours, strict=False):
             if a != b:
-                own, other = ([o for o in x if o not in y] for x, y in ((a, b), (b, a)))
-                said = f"it has {' '.join(own) or 'nothing'} where this has {' '.join(other)}"
+                had = " ".join(each for each in a if each not in b) or "nothing"
+                has = " ".join(each for each in b if each not in a) or "nothing"
+                said = f"it has {had} where this has {has}"
                 break
-        raise ConfigError(f"sweep.resume is {str(folder)!r}, the sweep of another command: {said}.")
-
-
-def _own(overrides: Sequence[str]) -> list[str]:
-    """Overrides that make a job what it is."""
-    return [o for o in overrides if not o.startswith(("sweep.", "hydra.", "hydra/"))]
+        raise ConfigError(f"{key} is {str(folder)!r}, the sweep of another command: {said}.")
 
 
 def _check_config(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
     """Refuse a job that was another one: the files under conf/ may have changed."""
-    stored, wanted = (_flat(_without(config)) for config in (theirs, ours))
+    stored, wanted = flat(theirs), flat(ours)
     for name in dict.fromkeys([*wanted, *stored]):
         if stored.get(name) != wanted.get(name):
             raise ConfigError(
@@ -144,25 +152,12 @@ def _check_config(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, An
 
 def _whole(folder: Path, cfg: DictConfig) -> bool:
     """Whether a finished run still has what it found out."""
-    needed = [RESULTS, "model/model.safetensors"] if "restoration" in cfg.stages else [MANIFEST]
-    return all((folder / name).is_file() for name in needed)
-
-
-def _without(config: Mapping[str, Any]) -> dict[str, Any]:
-    kept = OmegaConf.create(dict(config))
-    for name in INDIFFERENT:
-        parent, _, last = name.rpartition(".")
-        node: Any = OmegaConf.select(kept, parent) if parent else kept
-        node.pop(last, None)
-    return OmegaConf.to_container(kept)  # type: ignore[return-value]
-
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by dotted names."""
-    found: dict[str, Any] = {}
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[f"{prefix}{key}"] = value
-    return found
+    if "restoration" not in cfg.stages:
+        return True
+    if not (folder / "model" / "model.safetensors").is_file():
+        return False
+    try:
+        read(folder)
+    except ConfigError:
+        return False
+    return True

@@ -70,7 +70,7 @@ def _table(found: Leaderboard, board: Board) -> Table:
         is_baseline = variant is found.baseline
         cells = [*(variant.values[key] for key in keys)] or [name]
         cells.append(str(len(variant.done)))
-        cells += _cells(first, own[first.name], is_baseline) if own else [""] * 3
+        cells += _cells(board, own[first.name], is_baseline) if own else [""] * 3
         cells += [f"{own[each.name].mean:.{each.digits}f}" if own else "" for each in others]
         cells += [duration(variant.seconds), *([] if whole else [variant.status])]
         style = "bold" if is_baseline else None if own else "dim"
@@ -86,11 +86,14 @@ def _head(measure: Measure) -> str:
     return measure.title if measure.higher_is_better else f"{measure.title} ↓"
 
 
-def _cells(measure: Measure, score: Score, is_baseline: bool) -> list[str]:
-    """Mean, difference with its interval below, verdict."""
+def _cells(board: Board, score: Score, is_baseline: bool) -> list[str]:
+    """Mean in the first measure, difference with its interval below, verdict."""
+    measure = board.measures[0]
     mean = mean_text(measure, score)
     if is_baseline:
         return [mean, "", "baseline"]
+    if board.baseline is None:
+        return [mean, "", "not measured here"]
     if score.difference is None:
         return [mean, "", "no common seed" if not score.seeds else "one image"]
     difference, low, high = rounded(score.difference, measure.digits)
@@ -102,7 +105,7 @@ def _rows(found: Leaderboard) -> Iterator[dict[str, Any]]:
         for job in variant.jobs:
             seed = job.value(SEED)
             head = {
-                "sweep": job.sweep.name,
+                "sweep": job.within,
                 "job": job.name,
                 **variant.values,
                 "seed": seed,
@@ -134,7 +137,7 @@ def _figures(
     score = board.scores[variant.name][measure.name]
     interval = score.difference
     return {
-        "dataset": board.dataset,
+        "measured_on": board.dataset,  # `dataset` may be what was swept
         "protocol": board.protocol.hash,
         "images": board.images,
         "measure": measure.name,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.jobs import Job
+from mtlsr.sweeps.settings import flat, read, settles
 
 SEED = "seed"
 
@@ -15,7 +16,7 @@ class Variant:
     """A choice of the swept values, and the jobs that repeat it with other seeds."""
 
     values: dict[str, str]
-    """Swept key -> its value, as the command line has it."""
+    """Swept key -> its value, as `settings.text` writes it."""
     jobs: tuple[Job, ...]
 
     @property
@@ -50,8 +51,9 @@ class Variant:
 def variants(jobs: Sequence[Job]) -> list[Variant]:
     """Jobs by what was swept, in their order.
 
-    Swept is every key of the command line that has several values, but `seed`. Where jobs of
-    several sweeps would be the same then, the sweep's folder is one more such key.
+    Swept is every key of the command line that has several values, but `seed`. Jobs of several
+    sweeps may be the same by these and unlike in their configurations: what these differ in counts,
+    too. Where they still are the same, with the same seed, the sweep is one more such key.
     """
     # A job that has not begun has no configuration; a repetition that has begun speaks for it.
     begun = {_repeats(job): job for job in reversed(jobs) if job.config}
@@ -61,14 +63,33 @@ def variants(jobs: Sequence[Job]) -> list[Variant]:
 
     keys = [key for key in _keys(jobs) if len({value(job, key) for job in jobs}) > 1]
     swept = [{key: value(job, key) for key in keys} for job in jobs]
-    if len({job.sweep for job in jobs}) > 1 and _some_are_one(jobs, swept):
-        swept = [
-            {"sweep": job.sweep.name, **values} for job, values in zip(jobs, swept, strict=True)
-        ]
+    if len({job.sweep for job in jobs}) > 1:
+        further = [key for group in _groups(jobs, swept) for key in _unlike(group.jobs)]
+        for job, values in zip(jobs, swept, strict=True):
+            values |= {key: value(job, key) for key in further}
+        if _some_are_one(jobs, swept):
+            pairs = zip(jobs, swept, strict=True)
+            swept = [{"sweep": job.within, **values} for job, values in pairs]
+    return _groups(jobs, swept)
+
+
+def _groups(jobs: Sequence[Job], swept: Sequence[dict[str, str]]) -> list[Variant]:
+    """Jobs of the same values together."""
     groups: dict[tuple[tuple[str, str], ...], list[Job]] = {}
     for job, values in zip(jobs, swept, strict=True):
         groups.setdefault(tuple(values.items()), []).append(job)
     return [Variant(dict(values), tuple(repeats)) for values, repeats in groups.items()]
+
+
+def _unlike(jobs: Iterable[Job]) -> list[str]:
+    """Keys, but `seed`, that the configurations of jobs that have begun differ in.
+
+    A key that an earlier version did not have is the same.
+    """
+    found = [flat(job.config) for job in jobs if job.config]
+    keys = dict.fromkeys(key for config in found for key in config if key != SEED)
+    values = {key: [config[key] for config in found if key in config] for key in keys}
+    return [key for key, each in values.items() if any(value != each[0] for value in each)]
 
 
 def _some_are_one(jobs: Sequence[Job], swept: Sequence[dict[str, str]]) -> bool:
@@ -96,20 +117,22 @@ def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
 
     Args:
         found: All variants.
-        asked: A job's name, or values that one variant alone has: `loss.lambda2=0.1`.
+        asked: A job's name or number, or values that one variant alone has: `loss.lambda2=0.1`.
 
     Raises:
         ConfigError: None or several are meant.
     """
     if asked is None:
         return found[0]
-    wanted = set(asked.split())
-    meant = [
-        variant
-        for variant in found
-        if any(job.name == asked for job in variant.jobs)
-        or wanted <= {f"{key}={value}" for key, value in variant.values.items()}
-    ]
+    pairs = (word.partition("=") for word in asked.split())
+    wanted = {key + equals + read(value) for key, equals, value in pairs}
+    meant: list[Variant] = []
+    for means in (
+        lambda variant: any(job.name == asked for job in variant.jobs),
+        lambda variant: any(str(job.number) == asked for job in variant.jobs),
+        lambda variant: wanted <= {f"{key}={value}" for key, value in variant.values.items()},
+    ):
+        meant = meant or [variant for variant in found if means(variant)]
     if len(meant) != 1:
         raise ConfigError(
             f"baseline is {asked!r}, which means {len(meant)} of these: "
@@ -126,4 +149,4 @@ def _repeats(job: Job) -> tuple[Path, frozenset[str]]:
 
 def _keys(jobs: Iterable[Job]) -> Iterable[str]:
     keys = dict.fromkeys(key for job in jobs for key in job.given)
-    return [key for key in keys if key != SEED and not key.startswith("sweep.")]
+    return [key for key in keys if key != SEED and settles(key)]

@@ -25,7 +25,7 @@ def remarks(found: Leaderboard) -> list[str]:
     several = len({job.sweep for job in found.jobs}) > 1
 
     def called(job: Job) -> str:
-        return f"{job.sweep.name}/{job.name}" if several else job.name
+        return f"{job.within}/{job.name}" if several else job.name
 
     said = [f"Job {called(job)} failed: {job.failure}" for job in found.failed]
     for status in ("pruned", "interrupted", "unfinished", "not started"):
@@ -35,10 +35,32 @@ def remarks(found: Leaderboard) -> list[str]:
     if not found.boards:
         said.append("No job has figures yet: there is nothing to rank.")
     said += repeated(found.variants)
-    commits = {str(job.manifest.get("commit")) for job in found.jobs if job.done}
+    for board in found.boards:
+        said += [
+            f"{title} is left out: {', '.join(names)} has no figures of it on {board.dataset}."
+            for title, names in board.lacking.items()
+        ]
+        said += _other_seeds(board)
+    codes = {(str(j.manifest.get("commit")), j.manifest.get("diff")) for j in found.jobs if j.done}
+    commits = sorted({commit for commit, _ in codes})
     if len(commits) > 1:
-        said.append(f"The jobs ran different code: commits {', '.join(sorted(commits))}.")
+        said.append(f"The jobs ran different code: commits {', '.join(commits)}.")
+    elif len(codes) > 1:
+        said.append(f"The jobs ran different code: commit {commits[0]} with different changes.")
     return said
+
+
+def _other_seeds(board: Board) -> list[str]:
+    """That means are not over the same seeds, where it is so."""
+    first = board.measures[0].name
+    seeds = {name: tuple(scores[first].by_seed) for name, scores in board.scores.items()}
+    if len({frozenset(own) for own in seeds.values()}) == 1:
+        return []
+    own = "; ".join(f"{name} under {', '.join(each)}" for name, each in seeds.items())
+    return [
+        f"Means on {board.dataset} are over different seeds ({own}); differences to the baseline "
+        "are over those that both have."
+    ]
 
 
 def mean_text(measure: Measure, score: Score) -> str:
@@ -80,7 +102,7 @@ def _answer(board: Board, measure: Measure) -> str:
     if (interval := scores[best].difference) is None:
         return f"{opening}; it cannot be compared with the baseline {board.baseline}."
     mean, low, high = rounded(interval, measure.digits)
-    verdict = {"better": "better than", "worse": "worse than"}.get(
+    verdict = {"better": "better than", "worse": "under the seeds that both have worse than"}.get(
         scores[best].verdict, "not distinguishable from"
     )
     return (
@@ -103,10 +125,14 @@ def _unreached(board: Board, measure: Measure) -> str:
 
 
 def _others(scores: Mapping[str, Score], baseline: str) -> str:
-    """Which variants are worse than the best one, and which cannot be told from it."""
+    """Which variants are worse than the baseline, and which cannot be told from it.
+
+    Under the seeds that both have, one may even be better than what has the highest mean.
+    """
     found: list[str] = []
-    for verdict in ("worse", "not distinguishable"):
+    for verdict in ("better", "worse", "not distinguishable"):
         names = [n for n, score in scores.items() if n != baseline and score.verdict == verdict]
         if names:
-            found.append(f"{verdict}: {', '.join(names)}")
+            shared = " under the seeds that both have" if verdict == "better" else ""
+            found.append(f"{verdict}{shared}: {', '.join(names)}")
     return "".join(f"; {each}" for each in found)

@@ -1,5 +1,7 @@
 """What a sweep's folder is read as."""
 
+import re
+
 import pytest
 
 from mtlsr.runs.schema import ConfigError
@@ -35,10 +37,23 @@ def test_the_order_is_that_of_the_command_and_not_of_names(tmp_path):
     assert [job.name for job in collect(sweep)] == [f"seed/{number}" for number in range(12)]
 
 
-def test_a_later_success_outdoes_an_earlier_error(tmp_path):
+def test_what_a_job_failed_by_outdoes_what_it_found_out_before(tmp_path):
     folder = write_job(tmp_path, 0, [], {"set": {"mtlsr": [30.0]}})
-    (folder / "error.txt").write_text("earlier")
-    assert collect(tmp_path)[0].status == "done"
+    (folder / "error.txt").write_text("It was begun with another value.")
+    assert collect(tmp_path)[0].status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("given", "composed", "value"),
+    [("1", 1.0, "1"), ("0.10", 0.1, "0.1"), ("1e-3", 0.001, "0.001"), ("True", True, "true"),
+     ("[0.9, 0.99]", [0.9, 0.99], "[0.9,0.99]"), ("null", None, "null"), ("'a b'", "a b", "a b")],
+)  # fmt: skip
+def test_a_value_is_the_same_on_the_command_line_and_in_a_configuration(
+    tmp_path, given, composed, value
+):
+    write_job(tmp_path, 0, [f"loss.x={given}"])
+    write_job(tmp_path, 1, [], config={"loss": {"x": composed}})
+    assert [job.value("loss.x") for job in collect(tmp_path)] == [value, value]
 
 
 def test_a_value_that_no_job_was_given_is_looked_up(tmp_path):
@@ -55,8 +70,19 @@ def test_what_is_no_sweep_is_refused(tmp_path, name, said):
         collect(tmp_path / name)
 
 
-def test_a_damaged_manifest_is_named(tmp_path):
-    folder = write_job(tmp_path, 0, [])
-    (folder / "manifest.json").write_text("{")
-    with pytest.raises(ConfigError, match=r"manifest\.json is damaged"):
-        collect(tmp_path)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("manifest.json", r"manifest\.json is damaged"),
+        ("results.json", r"results\.json is damaged"),
+        ("per_image.csv", r"per_image\.csv is damaged"),
+    ],
+)
+def test_a_job_with_a_damaged_file_has_failed_by_it_and_the_others_stay(tmp_path, name, said):
+    for number in range(2):
+        folder = write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": [30.0]}})
+    (folder / name).write_text("{")
+    whole, damaged = collect(tmp_path)
+    assert whole.done and whole.results is not None
+    assert damaged.status == "failed" and damaged.results is None
+    assert re.search(said, damaged.failure)

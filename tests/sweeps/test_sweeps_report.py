@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.report import report
 from mtlsr.sweeps.tables import show
@@ -69,6 +70,67 @@ def test_an_answer_says_where_interpolation_is_better_than_every_variant(sweep):
     assert said.endswith(" alone has figures: 27.50 dB. No variant reaches bicubic, 28.50 dB.")
 
 
+def test_an_answer_over_other_seeds_says_so(tmp_path):
+    for number, (value, seed, figures) in enumerate(
+        [(0, 0, BASE + 4), (0, 1, BASE), (1, 0, None), (1, 1, BASE + np.linspace(0.5, 0.6, 6))]
+    ):
+        given, of = [f"x={value}", f"seed={seed}"], figures is not None
+        own = {"set": {"mtlsr": figures}} if of else None
+        write_job(tmp_path, number, given, own, status="done" if of else "failed", error=None)
+    found = leaderboard([tmp_path], None, ["psnr_y"])
+    (said,) = answers(found.boards[0])
+    assert "x=0 is highest" in said
+    assert said.endswith("it is the baseline; better under the seeds that both have: x=1.")
+    assert remarks(found)[1:] == [
+        "Means on set are over different seeds (x=0 under 0, 1; x=1 under 1); differences to the "
+        "baseline are over those that both have."
+    ]
+
+
+def test_a_measure_that_a_job_lacks_is_left_out_by_name_and_one_that_all_lack_is_refused(tmp_path):
+    for number in range(2):
+        folder = write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": BASE}})
+    path = folder / "per_image.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["ssim_y"] = rows[0]["lpips"] = ""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    found = leaderboard([tmp_path], None, ["psnr_y", "ssim_y"])
+    assert [measure.name for measure in found.boards[0].measures] == ["psnr_y"]
+    assert remarks(found) == ["SSIM-Y is left out: x=1 has no figures of it on set."]
+    with pytest.raises(ConfigError, match=r"metrics is \['lpips'\].* All have psnr_y, psnr_rgb"):
+        leaderboard([tmp_path], None, ["lpips"])
+
+
+def test_where_the_baseline_was_not_measured_no_seed_is_blamed(tmp_path):
+    for number, dataset in enumerate(("set", "other")):
+        write_job(tmp_path, number, [f"scale={number + 2}"], {dataset: {"mtlsr": BASE}})
+    text = shown(leaderboard([tmp_path], None, ["psnr_y"]))
+    assert "not measured here" in text and "no common seed" not in text
+
+
+def test_swept_data_sets_stay_beside_those_that_were_measured(tmp_path):
+    for number, name in enumerate(("set5", "b100")):
+        write_job(tmp_path, number, [f"dataset={name}"], {"val": {"mtlsr": BASE}})
+    report([tmp_path], None, ["psnr_y"], tmp_path)
+    with (tmp_path / "sweep.csv").open(newline="") as file:
+        rows = [(row["dataset"], row["measured_on"]) for row in csv.DictReader(file)]
+    assert rows == [("set5", "val"), ("b100", "val")]
+
+
+def test_sweeps_whose_folders_have_the_same_name_are_told_apart(tmp_path):
+    folders = [tmp_path / name / "sweep" for name in "ab"]
+    for folder in folders:
+        write_job(folder, 0, ["x=1"], {"set": {"mtlsr": BASE}})
+    found = leaderboard(folders, None, ["psnr_y"])
+    assert [variant.name for variant in found.variants] == ["sweep=a/sweep", "sweep=b/sweep"]
+    with pytest.raises(ConfigError, match="a folder twice"):
+        leaderboard([folders[0], folders[0] / ".." / "sweep"], None, ["psnr_y"])
+
+
 def test_without_figures_it_says_so(tmp_path):
     write_job(tmp_path, 0, [], status="running")
     found = leaderboard([tmp_path], None, ["psnr_y"])
@@ -94,6 +156,15 @@ def test_other_code_is_said(tmp_path):
     for number, commit in enumerate("ab"):
         write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": BASE}}, commit=commit)
     assert "The jobs ran different code: commits a, b." in remarks(
+        leaderboard([tmp_path], None, ["psnr_y"])
+    )
+
+
+def test_other_changes_of_the_same_code_are_said(tmp_path):
+    for number, diff in enumerate(("", "+1")):
+        own = {"commit": "a", "diff": diff}
+        write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": BASE}}, **own)
+    assert "The jobs ran different code: commit a with different changes." in remarks(
         leaderboard([tmp_path], None, ["psnr_y"])
     )
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import hydra
 import optuna
 import pytest
 from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
 from mtlsr.runs.command import Interrupted, conf_folder, execute
@@ -88,6 +90,8 @@ def values(folder: Path) -> list[tuple[dict, object]]:
         ("+search.space.scale={choices: [2, 7]}", "scale"),
         ("schedule.restoration.validations=0", "A search needs stage 2 and its validations"),
         ("trainer.devices=2", "trainer.devices is 2; in a search it must be 1."),
+        ("sweep.baseline=loss.lambda2=7", "sweep.baseline is 'loss.lambda2=7'; of a search's"),
+        ("sweep.metrics=[lpips]", "sweep.metrics holds lpips; a training measures psnr_y"),
     ],
 )
 def test_a_search_that_cannot_begin_is_refused_before_anything_is_written(
@@ -264,12 +268,23 @@ def test_pruning_asks_after_every_validation_and_never_at_the_end():
 
 def test_a_trial_without_a_finite_value_has_failed(tmp_path, made_up):
     found = optuna.create_study(storage=trials.address(tmp_path), direction="maximize")
-    found.ask(space({"loss": {"lambda2": {"low": 0.01, "high": 1.0}}}))
+    node = {"loss": {"lambda2": {"low": 0.01, "high": 1.0}}}
+    found.ask(space(node, OmegaConf.create({"loss": {"lambda2": 0.1}})))
     folder = tmp_path / "0"
     folder.mkdir()
     made_up(OmegaConf.create({"folder": str(folder), "loss": {"lambda2": float("nan")}}))
     trials.tell(found, 0, folder, ["psnr_y"])
     assert found.trials[0].state == TrialState.FAIL
+
+
+def test_the_best_command_says_the_same_to_a_shell():
+    found = optuna.create_study(direction="maximize")
+    choices = {"name": CategoricalDistribution(["a b"])}
+    trial = create_trial(params={"name": "a b"}, distributions=choices, value=1.0)
+    given = ["dataset.root='/my photos'", "stages=[restoration]"]
+    found.add_trial(trial)
+    line = best(found, given)[-1]
+    assert shlex.split(line)[3:] == [*given, "name='a b'"]
 
 
 def test_words_without_a_whole_trial():

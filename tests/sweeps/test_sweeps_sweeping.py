@@ -145,6 +145,9 @@ def manifest(folder: Path) -> dict:
         (["sweep.baseline=loss.lambda2=0.3"], "baseline is 'loss.lambda2=0.3', which means 0 of"),
         (["sweep.baseline=2"], "baseline is '2', which means 0 of these: loss.lambda2=0.1; "),
         (["sweep.metrics=[psnr_y,beauty]"], "beauty"),
+        (["sweep.metrics=[psnr_y,lpips]"], "sweep.metrics holds lpips; a training measures"),
+        (["loss.lambda3=shuffle(1,2)"], "loss.lambda3=shuffle(1,2) has another order each time"),
+        (["loss.lambda3=range(1,0)"], "loss.lambda3=range(1,0) has no values"),
     ],
 )
 def test_what_cannot_be_reported_refuses_the_sweep_before_its_first_job(
@@ -311,6 +314,65 @@ def test_another_command_is_not_mixed_in(train, tmp_path, given, said):
     assert code == 1
     assert said in error
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_of_another_command_takes_no_new_sweep(train, tmp_path):
+    def failing(cfg):
+        raise ValueError("the sky fell")
+
+    assert train("loss.lambda2=0.1,0.5", work=failing)[0] == 1
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.yaml")}
+    code, _, error = train("loss.lambda2=5,50")
+    assert code == 1
+    assert "hydra.sweep.dir is 'sweep', the sweep of another command: it has loss.l" in error
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.yaml")} == before
+
+
+def test_what_changes_no_figure_may_change_when_a_sweep_goes_on(train):
+    def failing(cfg):
+        raise ValueError("the sky fell")
+
+    assert train("loss.lambda2=0.1", work=failing)[0] == 1
+    given = ["loss.lambda2=0.1", "sweep.resume=sweep"]
+    _, _, error = train(*given, "trainer.progress=true", "hydra.verbose=false", work=failing)
+    assert "another command" not in error
+
+
+def test_a_job_that_may_not_go_on_has_failed(train, tmp_path):
+    assert train("loss.lambda2=0.1,0.5")[0] == 0
+    path = tmp_path / "sweep" / "1" / "manifest.json"
+    stored = json.loads(path.read_text())
+    stored["config"]["loss"]["lambda1"] = 3.0
+    path.write_text(json.dumps(stored))
+    code, said, error = train("loss.lambda2=0.1,0.5", "sweep.resume=sweep")
+    assert code == 1
+    assert "sweep/1 was begun with loss.lambda1=3.0; now it is 1.0" in error
+    assert f"Job 1 failed: {tmp_path}/sweep/1 was begun with" in said
+    # And alone it goes on, by what it was begun with.
+    assert train("resume=sweep/1", sweep=False)[0] == 0
+    assert not (path.parent / "error.txt").exists()
+
+
+def test_a_job_that_has_lost_a_file_is_mended(train, tmp_path):
+    assert train("loss.lambda2=0.1,0.5")[0] == 0
+    path = tmp_path / "sweep" / "1" / "per_image.csv"
+    whole = path.read_bytes()
+    path.unlink()
+    code, said, _ = train("loss.lambda2=0.1,0.5", "sweep.resume=sweep")
+    assert (code, said.count("Done already: ")) == (0, 1)
+    assert path.read_bytes() == whole
+
+
+def test_files_of_a_group_can_be_swept(train):
+    names = []
+
+    def noted(cfg):
+        names.append(cfg.loss.adversarial.weight)
+        raise ValueError("the sky fell")
+
+    code, said, _ = train("loss=glob([de*,adv*])", work=noted)
+    assert code == 1 and "Job 1 failed" in said
+    assert names == [0.002, 0.0]
 
 
 def test_going_on_without_a_sweep_is_refused(train, tmp_path):

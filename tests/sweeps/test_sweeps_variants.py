@@ -51,6 +51,32 @@ def test_the_same_jobs_of_another_sweep_are_other_variants(sweep, tmp_path):
     ]
 
 
+def test_a_value_that_another_sweep_has_by_itself_joins_its_variant(tmp_path):
+    write_job(tmp_path / "a", 0, ["loss.lambda2=1", "seed=0"], FIGURES)
+    write_job(tmp_path / "a", 1, ["loss.lambda2=0.50", "seed=0"], FIGURES)
+    write_job(tmp_path / "b", 0, ["seed=1"], FIGURES, config={"loss": {"lambda2": 1.0}, "seed": 1})
+    found = variants([*collect(tmp_path / "a"), *collect(tmp_path / "b")])
+    assert [(variant.name, list(variant.done)) for variant in found] == [
+        ("loss.lambda2=1", ["0", "1"]),
+        ("loss.lambda2=0.5", ["0"]),
+    ]
+
+
+def test_the_same_command_on_another_configuration_is_another_variant(tmp_path):
+    for sweep, steps in (("a", 8), ("b", 3000)):
+        config = {"steps": steps, "folder": sweep, "seed": steps % 7}
+        write_job(tmp_path / sweep, 0, [f"seed={steps % 7}"], FIGURES, config=config)
+    found = variants([*collect(tmp_path / "a"), *collect(tmp_path / "b")])
+    assert [variant.name for variant in found] == ["steps=8", "steps=3000"]
+
+
+def test_what_changes_no_figure_is_not_swept(tmp_path):
+    write_job(tmp_path / "a", 0, ["seed=0", "logger=csv", "trainer.progress=false"], FIGURES)
+    write_job(tmp_path / "b", 0, ["seed=1", "cache=/tmp"], FIGURES)
+    (found,) = variants([*collect(tmp_path / "a"), *collect(tmp_path / "b")])
+    assert list(found.done) == ["0", "1"]
+
+
 def test_the_same_job_twice_in_one_sweep_counts_once(tmp_path):
     for number in range(2):
         write_job(tmp_path, number, ["seed=0"], FIGURES)
@@ -59,9 +85,16 @@ def test_the_same_job_twice_in_one_sweep_counts_once(tmp_path):
     assert repeated(found) == ["Job 1 is job 0 again, and is not counted."]
 
 
-@pytest.mark.parametrize("asked", ["loss.lambda2=0.5", "3", "2"])
+@pytest.mark.parametrize("asked", ["loss.lambda2=0.5", "loss.lambda2=0.50", "3", "2"])
 def test_a_baseline_is_found_by_value_or_by_job(sweep, asked):
     assert find_baseline(variants(collect(sweep)), asked).values == {"loss.lambda2": "0.5"}
+
+
+def test_a_baseline_is_found_by_its_number_where_folders_have_other_names(tmp_path):
+    for number in range(2):
+        write_job(tmp_path, number, [f"loss.lambda2={number}"], FIGURES, name=f"lambda {number}")
+    found = variants(collect(tmp_path))
+    assert find_baseline(found, "1") is find_baseline(found, "lambda 1") is found[1]
 
 
 def test_the_first_is_the_baseline_and_an_unknown_one_is_refused(sweep):

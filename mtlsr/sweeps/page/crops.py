@@ -33,7 +33,7 @@ class Photograph:
 
     name: str
     versions: dict[str, str]
-    """LR, bicubic, variants by their labels, HR."""
+    """LR and bicubic, where all variants have the same; variants by their labels; HR."""
 
 
 def photographs(found: Sequence[Variant], labels: Mapping[str, str]) -> list[Photograph]:
@@ -68,7 +68,9 @@ def _photograph(stem: str, folders: Mapping[str, Path]) -> Photograph | None:
     ours = {label: panel["ours"] for label, panel in panels.items()}
     side = min(SIDE, *first["HR"].shape[:2])
     top, left = where_they_differ(list(ours.values()), first["HR"], side)
-    versions = {"LR": first["LR"], "bicubic": first["bicubic"], **ours, "HR": first["HR"]}
+    same = all(np.array_equal(panel["LR"], first["LR"]) for panel in panels.values())
+    given = {name: first[name] for name in ("LR", "bicubic") if same}  # else of one variant alone
+    versions = {**given, **ours, "HR": first["HR"]}
     crops = {
         name: _address(v[top : top + side, left : left + side]) for name, v in versions.items()
     }

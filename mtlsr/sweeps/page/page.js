@@ -75,8 +75,8 @@ if (one("#pictures")) {
   const [photograph, before, after] = ["#photograph", "#before", "#after"].map((id) => one(id));
   const names = Object.keys(photographs[0].versions);
   for (const select of [before, after]) select.append(...names.map((name) => new Option(name)));
-  before.value = "bicubic";
-  after.value = names[2];
+  before.value = names.includes("bicubic") ? "bicubic" : names[0];
+  after.value = names[names.includes("bicubic") ? 2 : 1];
 
   // The left picture is cut by a layer of its own, which does not zoom.
   const layer = document.createElement("div");

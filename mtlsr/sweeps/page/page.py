@@ -1,7 +1,7 @@
 """report.html: what goes where on the page."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -113,7 +113,7 @@ def _content(found: Leaderboard) -> dict[str, Any]:
         (job.manifest["started"] for job in found.jobs if "started" in job.manifest), default=""
     )
     return {
-        "title": ", ".join(sweep.name for sweep in sweeps),
+        "title": ", ".join(dict.fromkeys(job.within for job in found.jobs)),
         "counts": {state: states.count(state) for state in dict.fromkeys(states)},
         "started": started[:16].replace("T", " "),
         "commits": sorted(
@@ -121,7 +121,10 @@ def _content(found: Leaderboard) -> dict[str, Any]:
         ),
         "baseline": labels[found.baseline.name],
         "caption": CAPTION,
-        "sections": [_section(found, board, labels) for board in found.boards],
+        "sections": [
+            _section(found, board, labels, title)
+            for board, title in zip(found.boards, _titles(found.boards), strict=True)
+        ],
         "failed": [
             {
                 "name": job.name,
@@ -152,13 +155,22 @@ def _labels(found: Leaderboard) -> dict[str, str]:
     }
 
 
-def _section(found: Leaderboard, board: Board, labels: dict[str, str]) -> Section:
+def _titles(boards: Sequence[Board]) -> list[str]:
+    """Data sets with their images; with the protocol where several would be called the same."""
+    plain = [f"{each.dataset} · {each.images} image{'s' * (each.images > 1)}" for each in boards]
+    return [
+        title if plain.count(title) == 1 else f"{title} · {board.protocol.hash}"
+        for title, board in zip(plain, boards, strict=True)
+    ]
+
+
+def _section(found: Leaderboard, board: Board, labels: dict[str, str], called: str) -> Section:
     keys = list(found.baseline.values)
     heads = [*(short(keys) or ["variant"]), "seeds"]
     for measure in board.measures:
         heads += [measure.title if measure.higher_is_better else f"{measure.title} ↓", "difference"]
     section = Section(
-        f"{board.dataset} · {board.images} image{'s' * (board.images > 1)}",
+        called,
         [*heads, "time"],
         list(_rows(found, board)),
         answers(board),

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
+from mtlsr.sweeps.jobs import STUDY
 from mtlsr.sweeps.page.style import AXIS, COLOURS, LEGEND
 
 if TYPE_CHECKING:
     from optuna import Study
-
-STUDY = "study.db"
-"""Optuna's storage in a search's folder."""
 
 Drawn = tuple[str, str, go.Figure]
 """Title, note, figure."""

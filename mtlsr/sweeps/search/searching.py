@@ -15,13 +15,13 @@ from optuna.trial import FrozenTrial, TrialState
 from mtlsr.errors import UserError
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.command import guarded
-from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, check_ranges
 from mtlsr.sweeps.report import report
 from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import ends, overrides, space, usual
 from mtlsr.sweeps.search.words import best
+from mtlsr.sweeps.sweeping import check_metrics
 
 Train = Callable[[DictConfig, Sequence[Pruning]], object]
 """Trains a job, watched by callbacks."""
@@ -48,7 +48,13 @@ def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
         raise ConfigError(
             f"search.objectives is {names}; it holds one or more of {', '.join(trials.OBJECTIVES)}."
         )
-    find_measures(cfg.sweep.metrics)
+    check_metrics(cfg.sweep.metrics)
+    numbers = [str(number) for number in range(cfg.search.trials)]
+    if cfg.sweep.baseline is not None and cfg.sweep.baseline not in numbers:
+        raise ConfigError(
+            f"sweep.baseline is {cfg.sweep.baseline!r}; of a search's trials nothing is known but "
+            f"their numbers, 0 to {numbers[-1]}."
+        )
     for key, value, allowed in (
         ("trainer.devices", cfg.trainer.devices, 1),
         ("trainer.num_nodes", cfg.trainer.num_nodes, 1),
@@ -62,11 +68,9 @@ def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
             "A search needs stage 2 and its validations: stages must hold restoration, and "
             "schedule.restoration.validations must be at least 1."
         )
-    for values in ends(space(cfg.search.space)):
+    for values in ends(space(cfg.search.space, cfg)):
         one = cfg.copy()
         for key, value in values.items():
-            if OmegaConf.select(one, key) is None:
-                raise ConfigError(f"search.space has {key}, which a training does not.")
             OmegaConf.update(one, key, value)
         check_ranges(one)
         trainable(one)
@@ -83,7 +87,7 @@ def search(cfg: DictConfig, folder: Path, train: Train) -> None:
     Raises:
         UserError: It is another search's folder; or a trial failed.
     """
-    own, found = cfg.search, space(cfg.search.space)
+    own, found = cfg.search, space(cfg.search.space, cfg)
     given: list[str] = [str(each) for each in HydraConfig.get().overrides.task]
     command = [each for each in given if not each.startswith(FREE)]
     study = trials.opened(own, folder, command, usual(found, cfg))

@@ -1,5 +1,6 @@
 """Which values a search may choose."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,19 +20,38 @@ Space = dict[str, BaseDistribution]
 DIGITS = 3
 """Of a real value, significant ones."""
 
+WORD = re.compile(r"(?!(?:true|false|null|nan|inf)$)[A-Za-z_][\w./-]*", re.IGNORECASE)
+"""What Hydra's grammar takes as a word."""
+
 ALLOWED = "low and high, with log or step if you like, or choices"
 
 
-def space(node: Mapping[str, Any]) -> Space:
+def space(node: Mapping[str, Any], cfg: DictConfig) -> Space:
     """The space that `search.space` describes.
 
+    Args:
+        node: What it holds.
+        cfg: The configuration of a training: what is a real number there is one in the space.
+
     Raises:
-        ConfigError: It is empty, or a key has neither limits nor choices, or impossible ones.
+        ConfigError: It is empty; a key is no value of a training, or has neither limits nor
+            choices, or impossible ones.
     """
     found = dict(_flat(node, ""))
     if not found:
         raise ConfigError("search.space is empty: there is nothing to choose.")
-    return {key: _distribution(key, given) for key, given in found.items()}
+    missing = object()
+    for key in found:
+        usual = OmegaConf.select(cfg, key, default=missing)
+        if usual is missing:
+            raise ConfigError(f"search.space has {key}, which a training does not.")
+        if OmegaConf.is_dict(usual):
+            names = ", ".join(map(str, usual))
+            raise ConfigError(f"search.space has {key}, which is no value but holds {names}.")
+    return {
+        key: _distribution(key, given, isinstance(OmegaConf.select(cfg, key), float))
+        for key, given in found.items()
+    }
 
 
 def ends(found: Space) -> Iterator[dict[str, Any]]:
@@ -72,12 +92,15 @@ def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[s
             yield f"{prefix}{name}", value
 
 
-def _distribution(key: str, given: Mapping[str, Any]) -> BaseDistribution:
+def _distribution(key: str, given: Mapping[str, Any], real: bool) -> BaseDistribution:
     try:
         if set(given) == {"choices"}:
-            return CategoricalDistribution(list(given["choices"]))
+            choices = list(given["choices"])
+            if not all(each is None or isinstance(each, str | int | float) for each in choices):
+                raise ValueError("choices are numbers, words, true, false or null")
+            return CategoricalDistribution(choices)
         low, high, log, step = _limits(**given)
-        if all(isinstance(each, int) for each in (low, high, step or 1)):
+        if not real and all(isinstance(each, int) for each in (low, high, step or 1)):
             return IntDistribution(low, high, log, step or 1)
         return FloatDistribution(low, high, log, step)
     except (TypeError, ValueError) as error:
@@ -104,6 +127,9 @@ def _rounded(value: Any, distribution: BaseDistribution) -> Any:
 
 
 def _text(value: Any) -> str:
+    """A value in Hydra's grammar; a word that this would read as something else is quoted."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str) and not WORD.fullmatch(value):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return str(value)

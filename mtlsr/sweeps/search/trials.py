@@ -19,20 +19,15 @@ from mtlsr.runs.pruning import PRUNED, Pruning
 from mtlsr.runs.schema import ConfigError
 from mtlsr.runs.tracking import METRICS
 from mtlsr.runs.training import MONITORED
-from mtlsr.sweeps.details import TERMS
+from mtlsr.sweeps.details import JUDGE, TERMS
+from mtlsr.sweeps.jobs import STUDY
 from mtlsr.sweeps.search.space import Space, rounded
-
-STUDY = "study.db"
-"""Optuna's storage in a search's folder."""
 
 COMMAND = "command"
 """The study's note of what was asked."""
 
 NAMES = "objectives"
 """The study's note of what its values are."""
-
-JUDGE = "realism"
-"""The term that is the Gram distance."""
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 

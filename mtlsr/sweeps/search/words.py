@@ -1,5 +1,6 @@
 """What a search found, in words."""
 
+import shlex
 from collections.abc import Sequence
 
 import optuna
@@ -34,8 +35,7 @@ def best(study: optuna.Study, given: Sequence[str]) -> list[str]:
 
 def command(trial: FrozenTrial, given: Sequence[str]) -> str:
     """What trains a trial again."""
-    quoted = [f"'{each}'" if any(c in each for c in " '[]{}*") else each for each in given]
-    return " ".join(["python -m mtlsr.train", *quoted, *overrides(trial.params)])
+    return shlex.join(["python", "-m", "mtlsr.train", *given, *overrides(trial.params)])
 
 
 def _opening(study: optuna.Study) -> str:
