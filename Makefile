@@ -1,4 +1,4 @@
-# Everything here is also a plain command; the README gives them for systems without make.
+# Everything here is also a plain command, which make -n <target> shows; README has those that matter.
 PYTHON ?= python3
 VENV ?= .venv
 TORCH_INDEX ?=

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_each_floor_imports_from_below_only(path):
         assert not libraries & {"hydra", "omegaconf"}
     if path.name != "loggers.py":
         assert not any(name == "hydra.utils.instantiate" for name in names)
+
+
+def test_the_wheel_carries_every_package():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(path.parent.relative_to(ROOT).parts) for path in SOURCES}
+    assert set(listed) == there | {"mtlsr.conf"}
 
 
 def test_the_wheel_carries_its_configuration_and_works_elsewhere(tmp_path):

@@ -166,6 +166,7 @@ def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_p
     program = (
         "import sys; from pathlib import Path; from experiments import study;"
         "here = Path(sys.argv[1]); command = [sys.executable, '-c', sys.argv[2], str(here)];"
+        "del sys.argv[1:3];"
         "said = lambda sweep: (here / sweep.name).open('w');"
         "study.train = lambda runs, sweep, *_: study.call(command, stdout=said(sweep));"
         "study.main(study.Study(here, {'one': (), 'two': ()}))"

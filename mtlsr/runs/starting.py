@@ -83,7 +83,9 @@ def _fine_tune(cfg: DictConfig, model: Resolver) -> None:
     ours = build.architecture(cfg)
     if any(theirs.get(key) != ours.get(key) for key in {*theirs, *ours} - {*ENDS}):
         raise ConfigError(
-            f"init={cfg.init} holds {_summary(theirs)}; this run trains {_summary(ours)}."
+            f"init={cfg.init} holds {_summary(theirs)}; this run trains {_summary(ours)}. Both "
+            "must have the same networks: those that come with the package are those of "
+            "experiment=flagship_rescaled, but x4_real."
         )
     fresh, trained = model.state_dict(), found.state_dict()
     for name, value in trained.items():

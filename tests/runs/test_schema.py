@@ -55,6 +55,19 @@ def test_numbers_out_of_range_are_named(compose, override, said):
     assert said in str(caught.value)
 
 
+def test_settings_of_ones_own_win_over_the_defaults_and_experiments_over_them(compose, tmp_path):
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "default.yaml").write_text(
+        "seed: 3\nloss: {lambda2: 7}\ndefaults: [{override /logger: csv}]\n"
+    )
+    own = f"hydra.searchpath=[file://{tmp_path}]"
+    cfg = compose("train", own)
+    assert (cfg.seed, cfg.loss.lambda2, list(cfg.logger)) == (3, 7, [])
+    cfg = compose("train", own, "experiment=flagship", "seed=4")
+    assert (cfg.seed, cfg.loss.lambda2) == (4, 0)
+    assert compose("search", own).seed == 3
+
+
 @pytest.mark.parametrize(
     "override", ["loss.lambda2=much", "schedule.realism.steps=1.5", "trainer.channels_last=perhaps"]
 )

@@ -41,7 +41,7 @@ class RealismConfig:
     statistic: str = MISSING
     """gram, mean_std or centred."""
     start: float = number(0, 1, default=0.0)
-    """Share of stage 2's steps before its term joins; with balancing it is there from the first."""
+    """Share of stage 2's steps before its term joins."""
     average: float = number(0, 1)
     """Decay of the statistics' moving average, below 1; 0 = no average."""
     window: int = number(0)

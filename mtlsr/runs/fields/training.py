@@ -57,7 +57,7 @@ class GuardConfig:
     policy: str = MISSING
     """stop, skip (no update) or rewind (back to the checkpoint, on with other samples)."""
     explosion: float = number(0)
-    """Share of its mean over the last steps above which a loss explodes; 0 = never."""
+    """How many times its mean over the last steps a loss may be; 0 = any number."""
 
 
 @dataclass
