@@ -14,7 +14,6 @@ narrow: so no window is narrower than `NARROWEST` pixels of the network's smalle
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 
@@ -109,16 +108,17 @@ class TiledImage:
         scale = self.network.scale
         down, across = _within(rows, seen_rows, scale), _within(columns, seen_columns, scale)
         window = self._given(seen_rows, seen_columns)
-        with answered(self.answers), _vectors(self.network) as vectors:
+        with answered(self.answers):
             if not maps:
-                sr = self.network.enlarged(window)
-                return Seen(sr[:, :, down, across], vectors[0])
-            restored = self.network(window)[1]
+                sr, vector = self.network.enlarged_and_read(window)
+                return Seen(sr[:, :, down, across], vector)
+            realism, restored = self.network(window)
         structure, texture = (
             None if x is None else x[:, :, down, across]
             for x in (restored.structure, restored.texture)
         )
-        return Seen(restored.sr[:, :, down, across], vectors[0], structure, texture)
+        vector = None if realism is None else realism.reading
+        return Seen(restored.sr[:, :, down, across], vector, structure, texture)
 
     def _given(self, rows: slice, columns: slice) -> Tensor:
         device = next(self.network.parameters()).device
@@ -171,22 +171,6 @@ def statistics_tiles(cut: Cut, height: int, width: int) -> list[tuple[slice, sli
     grid = CELL * cut.stride
     side = max(cut.side, round(LEAST**0.5)) // grid * grid or grid
     return list(product(stretches(height, side), stretches(width, side)))
-
-
-@contextmanager
-def _vectors(network: Resolver) -> Iterator[list[Tensor | None]]:
-    """What stage 1 says of the one image that is enlarged in the block; None without a stage 1."""
-    if network.realism is None:
-        yield [None]
-        return
-    found: list[Tensor | None] = []
-    handle = network.realism.register_forward_hook(
-        lambda module, given, said: found.append(said.reading)
-    )
-    try:
-        yield found
-    finally:
-        handle.remove()
 
 
 class _Asked(Exception):

@@ -92,6 +92,11 @@ class Resolver(nn.Module, ABC):
     def enlarged(self, lr: Tensor) -> Tensor:
         """The super-resolved image alone, but for rounding to the same values: (N, 3, s·h, s·w)."""
 
+    def enlarged_and_read(self, lr: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The super-resolved image, and what stage 1 tells people of the image, (N, V), where there
+        is a stage 1."""
+        return self.enlarged(lr), None
+
     def deployed(self) -> "Resolver":
         """The form that enlarges: the network itself, unless it trains in a form of its own."""
         return self
@@ -120,7 +125,11 @@ class SuperResolver(Resolver):
         return realism, self.restoration(lr, realism)
 
     def enlarged(self, lr: Tensor) -> Tensor:
-        return self.restoration.enlarged(lr, self.realism(lr, reconstruct=False))
+        return self.enlarged_and_read(lr)[0]
+
+    def enlarged_and_read(self, lr: Tensor) -> tuple[Tensor, Tensor]:
+        realism = self.realism(lr, reconstruct=False)
+        return self.restoration.enlarged(lr, realism), realism.reading
 
 
 class SingleTask(Resolver):

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from mtlsr.networks.base import Resolver
-from mtlsr.networks.whole_image import Sums, WholeImage
+from mtlsr.networks.whole_image import Sums, WholeImage, answered
 
 ROWS = 16
 """Height of the strip on which a receptive field is looked for; it is as high as it is wide."""
@@ -109,14 +109,17 @@ def _columns_seen(
     for module in probe.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.reset_running_stats()  # a large mean would close every ReLU behind it
-        if isinstance(module, WholeImage) and not whole_image:
-            module.answer = lambda maps: Sums.of([x.detach() for x in maps])
+    unseen = {
+        module: lambda maps: Sums.of([x.detach() for x in maps])
+        for module in probe.modules()
+        if isinstance(module, WholeImage) and not whole_image
+    }
     width = 32
     while width <= largest:
         image = torch.rand(1, 3, ROWS, width, generator=generator, dtype=torch.float64)
         image = (1 - image / 4).requires_grad_()
         scale, row, begin = network.scale, ROWS // 2, width // 2 // stride * stride
-        with MeansForMaxima():
+        with MeansForMaxima(), answered(unseen):
             sr = probe(image)[1].sr
         sr = sr.unflatten(2, (ROWS, scale)).unflatten(4, (width, scale))
         asked = sr[:, :, row, :, begin : begin + columns]

@@ -5,6 +5,7 @@ an image may be enlarged tile by tile: the sums over all tiles are added up firs
 given what the whole image says.
 """
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,16 @@ class Sums:
 Answer = Callable[[Sequence[Tensor]], Sums]
 
 
+class _Answers(threading.local):
+    """What is answered, of each thread its own: threads that share a network see other images."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[WholeImage, Answer] = {}
+
+
+_ANSWERS = _Answers()
+
+
 class WholeImage(nn.Module):
     """Looks at maps (N, C_i, ·, ·) of the whole image; called once an image.
 
@@ -69,8 +80,11 @@ class WholeImage(nn.Module):
 
     squared: bool
     """Whether it asks for the squares."""
-    answer: Answer | None = None
-    """Answers for the whole image where the maps are a part of it."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """Answers for the whole image where the maps are a part of it; see `answered`."""
+        return _ANSWERS.known.get(self)
 
     def _sums(self, maps: Sequence[Tensor]) -> Sums:
         return Sums.of(maps, self.squared) if self.answer is None else self.answer(maps)
@@ -110,14 +124,13 @@ class GlobalMoments(WholeImage):
 
 @contextmanager
 def answered(answers: Mapping[WholeImage, Answer]) -> Iterator[None]:
-    """Within it, these modules do not look at their maps, but ask."""
-    for module, answer in answers.items():
-        module.answer = answer
+    """Within it, these modules do not look at their maps, but ask; in this thread alone."""
+    before = _ANSWERS.known
+    _ANSWERS.known = {**before, **answers}
     try:
         yield
     finally:
-        for module in answers:
-            module.answer = None
+        _ANSWERS.known = before
 
 
 def _sums(x: Tensor, squared: bool) -> tuple[Tensor, Tensor, Tensor]:

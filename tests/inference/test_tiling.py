@@ -238,14 +238,14 @@ def test_batch_statistics_do_not_shorten_the_reach() -> None:
 
 def sizes_seen(enlarger: Enlarger, lr: Tensor) -> list[tuple[int, int]]:
     seen: list[tuple[int, int]] = []
-    enlarged = enlarger.network.enlarged
+    enlarged = enlarger.network.enlarged_and_read
 
-    def noted(given: Tensor) -> Tensor:
+    def noted(given: Tensor) -> tuple[Tensor, Tensor | None]:
         seen.append(tuple(given.shape[2:]))
         return enlarged(given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enlarger.network, "enlarged", noted)
+        patch.setattr(enlarger.network, "enlarged_and_read", noted)
         enlarger(lr)
     return seen
 

@@ -1,6 +1,7 @@
 import doctest
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_too_little_memory_is_said_in_one_sentence(
         def enlarged(*_: Any) -> None:
             raise RuntimeError(message)
 
-        monkeypatch.setattr(upscaler.network, "enlarged", enlarged)
+        monkeypatch.setattr(upscaler.network, "enlarged_and_read", enlarged)
 
     fail("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes.")
     with pytest.raises(UserError, match="image of 4x6 pixels is too large for the memory of cpu"):
@@ -253,6 +254,25 @@ def test_what_stage_1_says_is_of_the_whole_picture(tiny_model: Path) -> None:
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
     reading = cut.network(tensor)[0].reading[0].clamp(0, 1)
     assert list(whole.realism.values()) == pytest.approx(reading.tolist(), abs=1e-6)
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+def test_threads_may_share_an_upscaler(tiny_model: Path, tile: int | None) -> None:
+    upscaler = Upscaler.from_pretrained(tiny_model, "cpu", tile=tile)
+
+    def said(image: np.ndarray) -> list[tuple[list[float], np.ndarray]]:
+        bands = list(upscaler.bands(image))
+        return [(list(band.realism.values()), band.pixels) for band in bands if band.realism]
+
+    images = [picture(40, 40, 3, seed=seed) // (1 + seed) for seed in range(4)]
+    alone = [said(image) for image in images]
+    assert len({tuple(bands[0][0]) for bands in alone}) == len(images)
+    with ThreadPoolExecutor(len(images)) as pool:
+        together = list(pool.map(said, images * 4))
+    for found, expected in zip(together, alone * 4, strict=True):
+        for (vector, pixels), (own_vector, own_pixels) in zip(found, expected, strict=True):
+            assert vector == own_vector
+            np.testing.assert_array_equal(pixels, own_pixels)
 
 
 def test_vectors_are_told_apart_by_their_lengths() -> None:

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
@@ -69,6 +71,36 @@ def test_what_is_answered_is_not_looked_at() -> None:
         with answered({module: lambda given: told}):
             assert torch.equal(module(torch.zeros(2, 4, 3, 3)), told.mean().float())
         assert (module(torch.zeros(2, 4, 3, 3)) == 0).all()
+
+
+def test_an_answer_is_for_the_thread_that_asked_for_it() -> None:
+    module, (x,) = GlobalMean().eval(), maps((4, 20, 20))
+    told = Sums.of([x])
+    with ThreadPoolExecutor(1) as other, answered({module: lambda given: told}):
+        assert torch.equal(module(torch.zeros(2, 4, 3, 3)), told.mean().float())
+        assert (other.submit(module, torch.zeros(2, 4, 3, 3)).result() == 0).all()
+
+
+def test_an_answer_within_an_answer() -> None:
+    module, others, (x,) = GlobalMean().eval(), GlobalMean().eval(), maps((4, 20, 20))
+    first, second = Sums.of([x]), Sums.of([2 * x])
+    zeros = torch.zeros(2, 4, 3, 3)
+    with answered({module: lambda given: first}):
+        with answered({module: lambda given: second}):
+            assert torch.equal(module(zeros), second.mean().float())
+            assert (others(zeros) == 0).all()
+        assert torch.equal(module(zeros), first.mean().float())
+
+
+def test_compiled_networks_are_answered_too() -> None:
+    module, (x,) = GlobalMean().eval(), maps((4, 20, 20))
+    told = Sums.of([x])
+    compiled = torch.compile(module, backend="eager", fullgraph=True)
+    zeros = torch.zeros(2, 4, 3, 3)
+    assert (compiled(zeros) == 0).all()
+    with answered({module: lambda given: told}):
+        assert torch.equal(compiled(zeros), told.mean().float())
+    assert (compiled(zeros) == 0).all()
 
 
 def test_gradients_are_the_means() -> None:
