@@ -129,12 +129,38 @@ def test_upload_slide_download(tmp_path: Path, tiny_model: Path) -> None:
         page.wait_for_selector("text=it has 300x200 pixels, and this page takes 50000 at the most")
 
 
+def judged(folder: Path) -> None:
+    """Three pictures by two programs."""
+    for program, level in (("a", 40), ("b", 200)):
+        (folder / program).mkdir()
+        for name in ("one", "two", "three"):
+            Image.new("RGB", (80, 60), (level, 0, 0)).save(folder / program / f"{name}.png")
+
+
+@marked
+def test_a_pair_is_judged_once_by_somebody_who_presses_twice(tmp_path: Path) -> None:
+    judged(tmp_path)
+    with served(tmp_path, "ab=a,b", "votes=said.csv") as address, opened(address) as page:
+        for number in (1, 2, 3):
+            page.wait_for_selector(f"text=Pair {number} of 3")
+            page.evaluate(  # within one step of the browser: nothing new is shown in between
+                """() => {
+                    for (const word of ["Left is better", "Right is better"])
+                        [...document.querySelectorAll("button")]
+                            .find((button) => button.textContent.trim() === word).click();
+                }"""
+            )
+        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 0/")
+        page.wait_for_timeout(2_000)
+        assert page.get_by_text("Error").count() == 0
+    with (tmp_path / "said.csv").open(newline="") as file:
+        votes = list(csv.DictReader(file))
+    assert sorted(vote["image"] for vote in votes) == ["one", "three", "two"]
+
+
 @marked
 def test_a_person_judges_without_names(tmp_path: Path) -> None:
-    for folder, level in (("a", 40), ("b", 200)):
-        (tmp_path / folder).mkdir()
-        for name in ("one", "two", "three"):
-            Image.new("RGB", (80, 60), (level, 0, 0)).save(tmp_path / folder / f"{name}.png")
+    judged(tmp_path)
     with served(tmp_path, "ab=a,b", "votes=said.csv") as address, opened(address) as page:
         for number, button in enumerate(("Left", "Right", "No difference"), 1):
             page.wait_for_selector(f"text=Pair {number} of 3")

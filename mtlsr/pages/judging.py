@@ -31,14 +31,17 @@ def page(pairs: Sequence[Pair], votes: Path) -> gradio.Blocks:
         note = f"Pair {number + 1} of {len(pairs)}"
         return left, right, note, *[gradio.Button(interactive=True)] * 3
 
-    def vote(side: str, number: int, said: list[str], session: str) -> tuple[object, ...]:
-        pair = pairs[number]
-        better = {"left": pair.left, "right": pair.right}.get(side, "same")
-        keep(votes, session, pair, better)
-        return number + 1, [*said, better], *show(number + 1, [*said, better])
+    def vote(side: str, seen: int, said: list[str], session: str) -> tuple[object, ...]:
+        if seen == len(said) < len(pairs):  # else it was pressed before the next pair was there
+            pair = pairs[seen]
+            better = {"left": pair.left, "right": pair.right}.get(side, "same")
+            keep(votes, session, pair, better)
+            said = [*said, better]
+        return len(said), said, *show(len(said), said)
 
     with gradio.Blocks(title="Which is better?", analytics_enabled=False) as blocks:
-        number, said = gradio.State(0), gradio.State([])
+        # The browser sends which pair it shows, and the server knows how many have been judged.
+        seen, said = gradio.Number(0, precision=0, visible=False), gradio.State([])
         session = gradio.State(lambda: uuid.uuid4().hex[:8])
         gradio.Markdown(f"# {QUESTION}")
         note = gradio.Markdown()
@@ -54,9 +57,10 @@ def page(pairs: Sequence[Pair], votes: Path) -> gradio.Blocks:
         for side, button in buttons.items():
             button.click(
                 lambda *now, side=side: vote(side, *now),
-                [number, said, session],
-                [number, said, *shown],
+                [seen, said, session],
+                [seen, said, *shown],
                 api_visibility="private",
+                concurrency_id="vote",  # one after the other, also from different buttons
             )
         blocks.load(lambda: show(0, []), None, shown, api_visibility="private")
     return blocks

@@ -111,8 +111,10 @@ def keep(path: Path, session: str, pair: Pair, better: str) -> None:
         size = os.fstat(file).st_size
         if size == 0:
             writer.writerow(FIELDS)
-        elif os.pread(file, 1, size - 1) != b"\n":  # somebody was stopped in the middle of a line
-            text.write("\n")
+        else:
+            os.lseek(file, size - 1, os.SEEK_SET)
+            if os.read(file, 1) != b"\n":  # somebody was stopped in the middle of a line
+                text.write("\n")
         writer.writerow((now, session, pair.name, pair.left, pair.right, better))
         os.write(file, text.getvalue().encode())
         os.fsync(file)
