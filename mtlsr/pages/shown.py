@@ -55,7 +55,7 @@ def enlarge(
     if header.height * header.width > pixels:
         raise UserError(
             f"{source.name}: it has {header.width}x{header.height} pixels, and this page takes "
-            f"{pixels} at the most; mtlsr-predict takes any size."
+            f"{pixels} at the most; mtlsr-predict takes larger ones."
         )
     picture = read_picture(source)
     bands = list(upscaler.bands(picture.pixels, passed, maps=True))
