@@ -262,7 +262,8 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     a little, as bicubic interpolation overshoots at edges.
 
     Compiled or exported, enlarging works for sizes left open; shrinking is fixed to the traced size
-    (left open, it breaks the compiler's graph).
+    (left open, it breaks the compiler's graph). Both then multiply by matrices, whose memory goes
+    by the square of the sides; `enlarge_and_add` does not, exported.
 
     Args:
         x: float ``(N, C, H, W)``, usually in [0, 1]. Half precision is raised to float32, and
@@ -281,7 +282,8 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
         if x.dtype != torch.float64:
             x = x.float()
         scale = height // x.shape[2]
-        if size == (scale * x.shape[2], scale * x.shape[3]) and _by_phases(x):
+        whole = size == (scale * x.shape[2], scale * x.shape[3])
+        if whole and _by_phases(x) and not torch.compiler.is_compiling():
             return _in_format_of(x, F.pixel_shuffle(_phases(x, scale), scale))
         down = _operator(x.shape[2], height, x)
         across = _operator(x.shape[3], width, x)
@@ -298,7 +300,8 @@ def enlarge_and_add(x: Tensor, scale: int, *details: Tensor) -> Tensor:
     Args:
         x: float ``(N, C, H, W)``; see ``resize``.
         scale: 1 to 16.
-        details: ``(N, C·scale², H, W)``, as ``torch.nn.functional.pixel_shuffle`` takes them.
+        details: ``(N, C·scale², H, W)``, as ``torch.nn.functional.pixel_shuffle`` takes them; or
+            none.
 
     Returns:
         ``(N, C, scale·H, scale·W)``, float32 or float64, in the memory format of ``x``.
@@ -312,7 +315,7 @@ def enlarge_and_add(x: Tensor, scale: int, *details: Tensor) -> Tensor:
     _check_batch(x)
     with torch.autocast(x.device.type, enabled=False):
         image = x if x.dtype == torch.float64 else x.float()
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_exporting():
             phases = _phases(image, scale)
             for detail in details:
                 phases = phases + detail if phases.requires_grad else phases.add_(detail)
@@ -351,9 +354,10 @@ def _strips(x: Tensor, scale: int) -> list[slice]:
 
 def _by_phases(x: Tensor) -> bool:
     # cuDNN would round to TF32 where it may; and where a network's convolutions are counted, with
-    # stand-ins for tensors, this is none of them.
+    # stand-ins for tensors, this is none of them. An exported file, though, must not hold matrices
+    # that grow by the square of an image's side.
     traced = torch.compiler.is_compiling() or isinstance(x, FakeTensor)
-    return x.device.type == "cpu" and not traced
+    return x.device.type == "cpu" and (torch.compiler.is_exporting() or not traced)
 
 
 def _phases(x: Tensor, scale: int) -> Tensor:
@@ -370,14 +374,18 @@ def _continued(x: Tensor) -> Tensor:
     return F.pad(x, (2, 2, 2, 2), mode="replicate")
 
 
-@lru_cache(maxsize=16)
+@torch.compiler.assume_constant_result
 def _phase_kernels(scale: int, channels: int, dtype: torch.dtype) -> Tensor:
     """5 × 5 weights of the s × s pixels that the middle one becomes, for each of the channels."""
+    # A tensor of its own each time: an export makes stand-ins, which must not outlive it.
+    return torch.from_numpy(_phase_weights(scale, channels)).to(dtype)
+
+
+@lru_cache(maxsize=16)
+def _phase_weights(scale: int, channels: int) -> NDArray[np.float64]:
     middle = resampling_matrix(5, 5 * scale)[2 * scale : 3 * scale]
     kernels = np.einsum("ay,bx->abyx", middle, middle).reshape(scale**2, 1, 5, 5)
-    # A tensor born in inference mode could not be used in training afterwards.
-    with torch.inference_mode(False):
-        return torch.from_numpy(np.tile(kernels, (channels, 1, 1, 1))).to(dtype)
+    return np.tile(kernels, (channels, 1, 1, 1))
 
 
 def downscale(x: Tensor, scale: int) -> Tensor:

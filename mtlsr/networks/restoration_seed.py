@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.data.resize import resize
+from mtlsr.data.resize import enlarge_and_add
 from mtlsr.networks.base import RestorationNet
 from mtlsr.networks.blocks import Modulation, check_at_least, check_each_at_least, crop_like
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
@@ -142,13 +142,11 @@ class SeedRestoration(RestorationNet):
             x = self._added(x, layer(x))
         structure = self.structure(x)
         texture = self.texture(x)
-        height, width = lr.shape[-2:]
-        base = resize(lr, (height * self.scale, width * self.scale))
         return RestorationOutput(
             shared=x,
             structure=structure,
             texture=texture,
-            sr=base + texture + self.fuse(structure),
+            sr=enlarge_and_add(lr, self.scale) + texture + self.fuse(structure),
         )
 
     def _added(self, x: Tensor, r: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from mtlsr.data.resize import (
     resampling_matrix,
     resize,
 )
+from mtlsr.networks.measure import LiveMemory
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("MTLSR_SHARED", ROOT.parent / "shared"))
@@ -352,6 +353,34 @@ def test_enlarging_can_be_exported_and_compiled_for_any_size() -> None:
         x = torch.rand(1, 3, height, width)
         torch.testing.assert_close(exported(x), net(x))
         torch.testing.assert_close(compiled(x), net(x))
+
+
+class EnlargeAndAdd(torch.nn.Module):
+    def forward(self, x: torch.Tensor, detail: torch.Tensor) -> torch.Tensor:
+        return enlarge_and_add(x, 2, detail)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_added_can_be_exported_for_any_size(strict: bool, grad: bool) -> None:
+    net, axes = EnlargeAndAdd(), {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    given = torch.rand(1, 3, 8, 9), torch.rand(1, 12, 8, 9)
+    with torch.set_grad_enabled(grad):
+        exported = torch.export.export(net, given, dynamic_shapes=[axes, axes], strict=strict)
+        for height, width in ((8, 9), (2, 3), (17, 5), (4, 800)):
+            x, detail = torch.rand(1, 3, height, width), torch.rand(1, 12, height, width)
+            torch.testing.assert_close(exported.module()(x, detail), net(x, detail))
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_exported_does_not_cost_the_square_of_the_side(strict: bool) -> None:
+    net, axes = EnlargeAndAdd(), {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    given = torch.rand(1, 3, 8, 9), torch.rand(1, 12, 8, 9)
+    exported = torch.export.export(net, given, dynamic_shapes=[axes, axes], strict=strict).module()
+    x, detail = torch.rand(1, 3, 2, 3000), torch.rand(1, 12, 2, 3000)
+    with LiveMemory() as live:
+        exported(x, detail)
+    assert live.peak < 40 * x.nbytes
 
 
 @pytest.mark.parametrize("x", [torch.zeros(3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8)])

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from mtlsr.data.colour import RISE, luma
-from mtlsr.data.resize import resize
+from mtlsr.data.resize import enlarge_and_add
 from mtlsr.networks.base import SingleTask
 
 
@@ -39,6 +39,5 @@ class LumaNet(SingleTask):
         """Restore the Y channel of an enlarged image: (N, 1, H, W) -> (N, 1, H, W)."""
 
     def enlarge(self, lr: Tensor) -> Tensor:
-        height, width = lr.shape[-2:]
-        base = resize(lr, (self.scale * height, self.scale * width))
+        base = enlarge_and_add(lr, self.scale)
         return with_luma(base, self.restore(luma(base)))
