@@ -148,6 +148,8 @@ def _pixels(path: Path, image: Image.Image) -> tuple[Levels, Levels | None]:
         raise ImageError(path, "its numbers of 32 bits, or with a sign, have no known range")
     if image.mode == "F":
         raise ImageError(path, "its floating-point numbers have no known range")
+    if tags.get(_PLANES) == _APART and bits > 8:  # which Pillow and OpenCV both scramble
+        raise ImageError(path, "its colours of sixteen bits lie in planes, each colour apart")
     if ";16" in layout and "RGBa" not in layout and image.mode in ("LA", "RGB", "RGBA", "RGBX"):
         # Pillow would keep the upper byte only. OpenCV has turned a TIFF upright already, as
         # Pillow has.
@@ -158,7 +160,7 @@ def _pixels(path: Path, image: Image.Image) -> tuple[Levels, Levels | None]:
     return parts(image)
 
 
-_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # of TIFF
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO, _PLANES, _APART = 258, 262, 0, 284, 2  # of TIFF
 
 
 def _deep_grey(

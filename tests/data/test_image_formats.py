@@ -226,6 +226,15 @@ def test_tiff_by_tifffile(tmp_path: Path, name: str) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", grey="keep"), expected)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_planes_of_sixteen_bits_are_refused(tmp_path: Path, compression: str | None) -> None:
+    planes = DEEP.transpose(2, 0, 1)
+    layout = {"photometric": "rgb", "planarconfig": "separate", "compression": compression}
+    tifffile.imwrite(tmp_path / "a.tif", planes, **layout)
+    with pytest.raises(ImageError, match="its colours of sixteen bits lie in planes"):
+        read_image(tmp_path / "a.tif")
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("stored", [COLOUR, DEEP, GREY, DEEP[..., 0]], ids=lambda x: f"{x.dtype}")
 def test_tiffs_are_turned_once(tmp_path: Path, stored: np.ndarray, orientation: int) -> None:
