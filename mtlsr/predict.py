@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtlsr.errors import UserError
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -35,8 +37,6 @@ def run(cfg: DictConfig) -> Path:
     from rich.console import Console
     from rich.progress import Progress
 
-    from mtlsr.errors import UserError
-
     found = _plan(cfg)
     waiting = {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
     upscaler = _upscaler(cfg)
@@ -58,10 +58,10 @@ def run(cfg: DictConfig) -> Path:
             progress.update(files, description=source.name)
             try:
                 said = _enlarge(upscaler, source, target, cfg.realism, passed)
+            except Exception as error:  # whatever one file brings about, the others are enlarged
+                failed.append(_named(source, target, error))
+            else:
                 print(f"{source} -> {target}{said}", flush=True)
-            except (UserError, OSError, MemoryError) as error:
-                reason = str(error) or "the memory is too small"
-                failed.append(reason if str(source) in reason else f"{source}: {reason}")
             progress.advance(files)
 
     written = len(waiting) + len(found.refused) - len(failed)
@@ -118,6 +118,18 @@ def _enlarge(
     return ": " + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
 
 
+def _named(source: Path, target: Path, error: Exception) -> str:
+    """One line that says which file could not be enlarged, and why."""
+    if isinstance(error, OSError) and error.strerror:  # of the hidden file that is written first
+        return f"{source}: {target} could not be written: {error.strerror}."
+    reason = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        reason = "the memory is too small."
+    elif not isinstance(error, UserError):
+        reason = f"{type(error).__name__}: {reason}"
+    return reason if str(source) in reason else f"{source}: {reason}"
+
+
 def _tell(passed_over: list[Path]) -> None:
     """Name the files that were in the way, or some of them."""
     if passed_over:
@@ -133,7 +145,6 @@ def _plan(cfg: DictConfig) -> Plan:
 
 
 def _upscaler(cfg: DictConfig) -> Upscaler:
-    from mtlsr.errors import UserError
     from mtlsr.inference.upscaler import Upscaler
     from mtlsr.networks.bundled import bundled_for
 

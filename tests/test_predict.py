@@ -14,7 +14,7 @@ from PIL import Image
 from mtlsr import Upscaler, predict
 from mtlsr.data.images import read_image, write_image
 from mtlsr.errors import UserError
-from mtlsr.inference.pictures.picture import read_picture
+from mtlsr.inference.pictures.picture import Picture, read_picture
 from mtlsr.networks.folder import save_model
 from mtlsr.networks.table import build_network
 from mtlsr.runs.command import conf_folder, quoted
@@ -243,6 +243,31 @@ def test_two_files_for_one_place(
         predict.run(configured(model=tiny_model, input=source, output=tmp_path / "out"))
     assert "a.png is already taken by a.jpg." in capsys.readouterr().err.replace("\n", " ")
     assert files(tmp_path / "out") == {"a.png"}
+
+
+def test_what_one_file_brings_about_does_not_stop_the_others(
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = photographs(tmp_path / "in", "a.png", "b.png", "c.png")
+
+    def stumbling(path: Path) -> Picture:
+        if path.name == "a.png":
+            raise ZeroDivisionError("division\nby zero")
+        if path.name == "b.png":
+            raise OSError(28, "No space left on device", "/hidden/.b.tmp")
+        return read_picture(path)
+
+    monkeypatch.setattr("mtlsr.inference.pictures.picture.read_picture", stumbling)
+    with pytest.raises(UserError, match="2 of 3 could not be enlarged"):
+        predict.run(configured(model=tiny_model, input=source, output=tmp_path / "out"))
+    assert files(tmp_path / "out") == {"c.png"}
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == f"{source}/a.png: ZeroDivisionError: division by zero"
+    written = f"{tmp_path}/out/b.png could not be written: No space left on device."
+    assert second == f"{source}/b.png: {written}"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ from mtlsr.inference.pictures.picture import Notes
 from mtlsr.inference.pictures.png import write_png
 from mtlsr.inference.pictures.tiff import write_tiff
 
+JPEG_NOTES = 65533
+"""Bytes of EXIF that a JPEG holds at the most: of one segment, less its length."""
+
 
 def _whole(
     name: str,
@@ -30,7 +33,10 @@ def _whole(
     image = Image.fromarray(np.concatenate([eight_bits(band) for band in bands]))
     if not FORMATS[name].transparent:
         image = image.convert({"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode))
-    beside: dict[str, Any] = {"icc_profile": notes.profile, "exif": notes.exif_of(*size)}
+    exif = notes.exif_of(*size)
+    if name == "jpg" and exif and len(exif.tobytes()) > JPEG_NOTES:
+        exif = None  # rather than no picture
+    beside: dict[str, Any] = {"icc_profile": notes.profile, "exif": exif}
     options = LOSSLESS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}
     image.save(file, format=Image.registered_extensions()[f".{name}"], **options)
 
@@ -95,7 +101,8 @@ def write_picture(
         path: The file.
         size: See `write_png`.
         bands: See `write_png`.
-        notes: What is kept beside the pixels.
+        notes: What is kept beside the pixels, as far as the format holds it: BMP none of it, JPEG
+            no EXIF of more than 64 kB.
 
     Raises:
         OSError: The disk is full, or the folder may not be written to.

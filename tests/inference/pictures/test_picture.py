@@ -180,6 +180,17 @@ def test_without_notes_there_are_none(tmp_path: Path) -> None:
         assert notes.exif_of(4, 3) is None or name == "a.tif"
 
 
+def test_notes_that_a_jpeg_cannot_hold_do_not_keep_it_from_being_written(tmp_path: Path) -> None:
+    for bytes_of_notes, kept in ((65_000, True), (70_000, False)):
+        exif = camera()
+        exif.get_ifd(IFD.Exif)[Base.UserComment] = bytes(bytes_of_notes)
+        picture = np.zeros((3, 4, 3), np.uint8)
+        write_picture(tmp_path / "a.jpg", (4, 3), [picture], Notes(PROFILE, exif))
+        read = read_picture(tmp_path / "a.jpg")
+        assert read.notes.profile == PROFILE
+        assert (Base.Make in read.notes.exif) == kept
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_pictures_that_a_format_cannot_hold(format: str, tmp_path: Path) -> None:
     longest = FORMATS[format].longest
