@@ -7,6 +7,7 @@ larger than the memory is enlarged in tiles, and written row of tiles by row of 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,13 +62,13 @@ def run(cfg: DictConfig) -> Path:
             except Exception as error:  # whatever one file brings about, the others are enlarged
                 failed.append(_named(source, target, error))
             else:
-                print(f"{source} -> {target}{said}", flush=True)
+                _say(f"{source} -> {target}{said}")
             progress.advance(files)
 
     written = len(waiting) + len(found.refused) - len(failed)
     existing = len(found.targets) - len(waiting)
     skipped = f", {existing} there already (overwrite=true replaces them)" if existing else ""
-    print(f"Enlarged {written} ×{upscaler.scale} to {cfg.output}{skipped}.")
+    _say(f"Enlarged {written} ×{upscaler.scale} to {cfg.output}{skipped}.")
     _tell(found.passed_over)
     for reason in failed:
         screen.print(reason, soft_wrap=True, markup=False, highlight=False)
@@ -120,6 +121,8 @@ def _enlarge(
 
 def _named(source: Path, target: Path, error: Exception) -> str:
     """One line that says which file could not be enlarged, and why."""
+    from mtlsr.data.decoding import ImageError
+
     if isinstance(error, OSError) and error.strerror:  # of the hidden file that is written first
         return f"{source}: {target} could not be written: {error.strerror}."
     reason = " ".join(str(error).split())
@@ -127,7 +130,7 @@ def _named(source: Path, target: Path, error: Exception) -> str:
         reason = "the memory is too small."
     elif not isinstance(error, UserError):
         reason = f"{type(error).__name__}: {reason}"
-    return reason if str(source) in reason else f"{source}: {reason}"
+    return reason if isinstance(error, ImageError) else f"{source}: {reason}"
 
 
 def _tell(passed_over: list[Path]) -> None:
@@ -135,7 +138,15 @@ def _tell(passed_over: list[Path]) -> None:
     if passed_over:
         named = ", ".join(map(str, passed_over[:LISTED]))
         more = f" and {len(passed_over) - LISTED} others" if len(passed_over) > LISTED else ""
-        print(f"No images by their names: {named}{more}.")
+        _say(f"No images by their names: {named}{more}.")
+
+
+def _say(line: str) -> None:
+    """Print a line; where nobody reads any more, the pictures are still what was asked for."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _plan(cfg: DictConfig) -> Plan:

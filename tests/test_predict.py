@@ -245,6 +245,41 @@ def test_two_files_for_one_place(
     assert files(tmp_path / "out") == {"a.png"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
+def test_names_that_the_terminal_cannot_show(
+    command: Command,
+    tmp_path: Path,
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    encoding: str,
+) -> None:
+    names = [b"caf\xe9.png", b"bad\xe9.png"]
+    photographs(tmp_path / "in", "plain.png")
+    try:
+        shutil.copy(tmp_path / "in/plain.png", tmp_path / "in" / os.fsdecode(names[0]))
+        (tmp_path / "in" / os.fsdecode(names[1])).write_bytes(b"no image")
+    except OSError:
+        pytest.skip("this file system does not take such names")
+    monkeypatch.setenv("PYTHONIOENCODING", f"{encoding}:strict")
+    done = command("predict", tmp_path, f"model={tiny_model}", "input=in", "output=out")
+    assert files(tmp_path / "out") == {"plain.png", os.fsdecode(names[0])}
+    assert r"in/caf\udce9.png -> out/caf\udce9.png" in done.stdout
+    reason, counted = done.stderr.splitlines()
+    assert reason == r"'in/bad\udce9.png': this is not an image of a known kind."
+    assert counted == "mtlsr: 1 of 3 could not be enlarged."
+
+
+def test_where_nobody_reads_the_pictures_are_written_quietly(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    photographs(tmp_path / "in", "a.png", "b.png")
+    unread = ["sh", "-c", '"$@" | true', "sh"]
+    given = [f"model={tiny_model}", "input=in", "output=out"]
+    done = command("predict", tmp_path, *given, prefix=unread)
+    assert done.stderr == ""
+    assert files(tmp_path / "out") == {"a.png", "b.png"}
+
+
 def test_what_one_file_brings_about_does_not_stop_the_others(
     tmp_path: Path,
     tiny_model: Path,

@@ -1,5 +1,6 @@
 """From a command line to a call. A user's error is one line and exit code 1."""
 
+import io
 import os
 import re
 import signal
@@ -85,6 +86,9 @@ def execute(
         around: Context of a sweep; takes the first job's configuration, the sweep's folder and
             the overrides of every job.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     register()
     keep_freed_memory()
     # Our launchers' files have the names of the plugins' schemas, which check them.
