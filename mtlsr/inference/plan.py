@@ -30,7 +30,7 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
 
     Args:
         source: An image file, a folder of images, or a pattern with *, ?, [...] and ** for any
-            number of folders. What lies in `output` is passed over.
+            number of folders. What lies in `output` is passed over, where that is inside.
         output: Folder, which need not exist; for one image file also a file with the suffix of a
             format.
         format: A name in `FORMATS`, or `same`: the original's, PNG where that cannot be written.
@@ -79,20 +79,22 @@ def _found(source: Path, output: Path) -> tuple[list[Path], Path, list[Path]]:
     if source.is_dir():
         if output.resolve() == source.resolve():
             raise UserError(f"output is {str(output)!r}, which is input; another folder is needed.")
-        images = _without(find_images(source), output)
+        images = _without(find_images(source), output, source)
         if not images:
             raise UserError(f"input is {str(source)!r}, which holds no image beside the output.")
         visible = (path for path in source.rglob("*") if path.is_file())
         others = [path for path in visible if not _hidden(path, source)]
-        return images, source, sorted(set(_without(others, output)) - set(images), key=natural_key)
+        return (
+            images,
+            source,
+            sorted(set(_without(others, output, source)) - set(images), key=natural_key),
+        )
     if not glob.has_magic(str(source)):
         raise UserError(f"input is {str(source)!r}, which does not exist.")
     root = _root(source)
     matches = map(Path, glob.iglob(str(source), recursive=True))
     images = [path for path in matches if path.is_file() and path.suffix.lower() in IMAGES]
-    if output.resolve() not in (root.resolve(), *root.resolve().parents):
-        images = _without(images, output)
-    images = sorted(images, key=natural_key)
+    images = sorted(_without(images, output, root), key=natural_key)
     if not images:
         raise UserError(f"input is {str(source)!r}, which no image matches.")
     return images, root, []
@@ -120,7 +122,10 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _without(paths: list[Path], folder: Path) -> list[Path]:
-    """The paths that do not lie in `folder`: an earlier output is no input."""
-    inside = folder.resolve()
+def _without(paths: list[Path], output: Path, root: Path) -> list[Path]:
+    """The paths that do not lie in `output`, where that is inside `root`: no input, but an earlier
+    output."""
+    inside = output.resolve()
+    if root.resolve() not in inside.parents:
+        return paths
     return [path for path in paths if inside not in path.resolve().parents]

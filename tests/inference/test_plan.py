@@ -43,6 +43,16 @@ def test_plan_passes_over_an_earlier_output(tmp_path: Path) -> None:
     assert list(plan(source, source / "out").targets) == [source / "a.jpg"]
 
 
+def test_output_may_lie_above_the_originals(tmp_path: Path) -> None:
+    source = fill(tmp_path / "sub", "a.jpg", "b/c.jpg")
+    (source / "notes.txt").touch()
+    targets = {source / "a.jpg": tmp_path / "a.png", source / "b/c.jpg": tmp_path / "b/c.png"}
+    found = plan(source, tmp_path)
+    assert found.targets == targets
+    assert found.passed_over == [source / "notes.txt"]
+    assert plan(source / "**/*.jpg", tmp_path).targets == targets
+
+
 def test_plan_refusals(tmp_path: Path) -> None:
     source = fill(tmp_path / "in", "a.jpg", "b.png")
     (tmp_path / "empty").mkdir()
