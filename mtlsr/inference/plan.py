@@ -1,6 +1,7 @@
 """Which images were asked for, and where each of them goes."""
 
 import glob
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,21 +39,24 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
 
     Raises:
         UserError: `source` does not exist or holds no image, an unknown format, one that `output`
-            is not, or `output` is a file or the folder of the originals themselves.
+            is not, or `output` is a file, a link to nothing or the folder of the originals
+            themselves.
     """
     if format not in (None, SAME, *FORMATS):
         raise UserError(f"format is {format!r}; it is one of {', '.join([SAME, *FORMATS])}.")
+    if output.is_symlink() and not output.exists():
+        raise UserError(f"output is {str(output)!r}, a link that leads nowhere.")
     if source.is_file() and not output.is_dir() and output.suffix.lower() in SUFFIXES:
         return _one(source, output, format)
     if output.exists() and not output.is_dir():
         raise UserError(f"output is {str(output)!r}, which is a file; a folder is needed.")
     originals, root, others = _found(source, output)
     found, owners = Plan(passed_over=others), dict[Path, Path]()
-    inputs = {original.resolve() for original in originals}
+    inputs = {_real(original) for original in originals}
     for original in originals:
         target = (output / original.relative_to(root)).with_suffix(_suffix(original, format))
         owner = owners.setdefault(target, original)
-        if target.resolve() in inputs:
+        if _real(target) in inputs:
             found.refused.append(f"{original}: {target} is an original, which would be lost.")
         elif owner != original:
             found.refused.append(f"{original}: {target} is already taken by {owner.name}.")
@@ -67,7 +71,7 @@ def _one(source: Path, target: Path, format: str | None) -> Plan:
     """One file to one file."""
     if format not in (None, SUFFIXES[target.suffix.lower()]):
         raise UserError(f"output is {str(target)!r}, whose suffix is not that of format={format}.")
-    if target.resolve() == source.resolve():
+    if _real(target) == _real(source):
         raise UserError(f"output is {str(target)!r}, the original itself; it would be lost.")
     return Plan({source: target})
 
@@ -77,27 +81,35 @@ def _found(source: Path, output: Path) -> tuple[list[Path], Path, list[Path]]:
     if source.is_file():
         return [source], source.parent, []
     if source.is_dir():
-        if output.resolve() == source.resolve():
+        if _real(output) == _real(source):
             raise UserError(f"output is {str(output)!r}, which is input; another folder is needed.")
         images = _without(find_images(source), output, source)
         if not images:
             raise UserError(f"input is {str(source)!r}, which holds no image beside the output.")
         visible = (path for path in source.rglob("*") if path.is_file())
         others = [path for path in visible if not _hidden(path, source)]
-        return (
-            images,
-            source,
-            sorted(set(_without(others, output, source)) - set(images), key=natural_key),
-        )
+        others = sorted(set(_without(others, output, source)) - set(images), key=natural_key)
+        return images, source, others
     if not glob.has_magic(str(source)):
         raise UserError(f"input is {str(source)!r}, which does not exist.")
     root = _root(source)
-    matches = map(Path, glob.iglob(str(source), recursive=True))
-    images = [path for path in matches if path.is_file() and path.suffix.lower() in IMAGES]
+    images = [path for path in _matches(source, root) if path.suffix.lower() in IMAGES]
     images = sorted(_without(images, output, root), key=natural_key)
     if not images:
         raise UserError(f"input is {str(source)!r}, which no image matches.")
     return images, root, []
+
+
+def _matches(pattern: Path, root: Path) -> list[Path]:
+    """The files that a pattern matches, hidden ones where it names some; ** follows no links."""
+    wanted = pattern.relative_to(root)
+    if ".." in wanted.parts:  # its files would go anywhere, not to the output
+        raise UserError(f"input is {str(pattern)!r}; .. may stand before the first wildcard alone.")
+    if wanted.name == "**":
+        wanted /= "*"
+    hidden = any(part.startswith(".") for part in wanted.parts)
+    found = (path for path in root.glob(str(wanted)) if hidden or not _hidden(path, root))
+    return [path for path in found if path.is_file()]
 
 
 def _root(pattern: Path) -> Path:
@@ -125,7 +137,12 @@ def _hidden(path: Path, folder: Path) -> bool:
 def _without(paths: list[Path], output: Path, root: Path) -> list[Path]:
     """The paths that do not lie in `output`, where that is inside `root`: no input, but an earlier
     output."""
-    inside = output.resolve()
-    if root.resolve() not in inside.parents:
+    inside = _real(output)
+    if _real(root) not in inside.parents:
         return paths
-    return [path for path in paths if inside not in path.resolve().parents]
+    return [path for path in paths if inside not in _real(path).parents]
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; other than `Path.resolve`, it also takes those that lead in a circle."""
+    return Path(os.path.realpath(path))

@@ -136,3 +136,38 @@ def test_a_pattern_never_writes_over_an_original(tmp_path: Path) -> None:
     assert found.targets == {source / "b.jpg": source / "b.png"}
     assert len(found.refused) == 1
     assert "a.png is an original, which would be lost" in found.refused[0]
+
+
+def test_a_pattern_never_leaves_the_output(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", "a.jpg", "s/b.jpg")
+    for pattern in ("*/../a.jpg", "s/../*/../../in/*.jpg"):
+        with pytest.raises(UserError, match=r"\.\. may stand before the first wildcard alone"):
+            plan(source / pattern, tmp_path / "out")
+    found = plan(source / "s/../*.jpg", tmp_path / "out").targets
+    assert found == {source / "s/../a.jpg": tmp_path / "out/a.png"}
+
+
+def test_patterns_follow_no_links_in_a_circle(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", "a.jpg", "s/b.jpg", ".hidden/c.jpg")
+    (source / "loop").symlink_to(".")
+    (source / "s/back").symlink_to("..")
+    (source / "same.jpg").symlink_to("a.jpg")
+    names = ["a.jpg", "s/b.jpg", "same.jpg"]
+    for pattern in ("**/*.jpg", "**"):
+        found = plan(source / pattern, tmp_path / "out").targets
+        assert list(found) == [source / name for name in names]
+    for pattern, names in {"*/b.jpg": ["s/b.jpg"], "*/.hidden/*": ["loop/.hidden/c.jpg"]}.items():
+        found = plan(source / pattern, tmp_path / "out").targets
+        assert list(found) == [source / name for name in names]
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", "a.jpg")
+    for name, leads in (("loop", "loop"), ("gone", "nothing"), ("loop.png", "loop.png")):
+        (tmp_path / name).symlink_to(leads)
+        with pytest.raises(UserError, match=rf"{name}', a link that leads nowhere"):
+            plan(source / "a.jpg", tmp_path / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a.png").symlink_to("a.png")
+    assert plan(source, tmp_path / "out").targets == {source / "a.jpg": tmp_path / "out/a.png"}
+    assert plan(source, tmp_path / "loop/out").targets
