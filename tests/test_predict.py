@@ -245,6 +245,26 @@ def test_two_files_for_one_place(
     assert files(tmp_path / "out") == {"a.png"}
 
 
+def test_folders_that_may_not_be_read_are_named(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    source = photographs(tmp_path / "in", "a.png", "shut/b.png", "listed/c.png")
+    given = [f"model={tiny_model}", "input=in", "output=out"]
+    try:
+        (source / "shut").chmod(0)
+        (source / "listed").chmod(0o444)
+        done = command("predict", tmp_path, *given, prefix=unprivileged())
+    finally:
+        (source / "shut").chmod(0o755)
+        (source / "listed").chmod(0o755)
+    assert files(tmp_path / "out") == {"a.png"}
+    assert done.stderr.splitlines() == [
+        "in/listed: the folder may not be read.",
+        "in/shut: the folder may not be read.",
+        "mtlsr: 2 of 3 could not be enlarged.",
+    ]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
 def test_names_that_the_terminal_cannot_show(
     command: Command,

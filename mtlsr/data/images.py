@@ -22,7 +22,7 @@ WRITTEN = frozenset(
 )
 """Suffixes that ``write_image`` knows, in lower case."""
 
-SUFFIXES = WRITTEN | {".gif", ".apng"}
+SUFFIXES = WRITTEN | {".gif", ".apng", ".jfif", ".jpe", ".jp2", ".avif"}
 """What ``find_images`` takes for an image, in lower case."""
 
 LOSSLESS: dict[str, dict[str, Any]] = {
@@ -142,17 +142,28 @@ def find_images(folder: str | Path) -> list[Path]:
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"The folder {folder} {what}.")
-    found = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    found = [path for path in visible_files(folder)[0] if path.suffix.lower() in SUFFIXES]
     if not found:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"The folder {folder} holds no image (looked for {known}).")
     return sorted(found, key=natural_key)
+
+
+def visible_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files in a folder and in those below it, and which of the folders may not be read.
+
+    Hidden ones are passed over, and links to folders are not followed.
+    """
+    files: list[Path] = []
+    shut: list[Path] = []
+    walk = os.walk(folder, onerror=lambda error: shut.append(Path(error.filename)))
+    for parent, folders, names in walk:
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if not os.access(parent, os.X_OK):  # its names are known, but nothing of what they name
+            shut.append(Path(parent))
+        paths = [os.path.join(parent, name) for name in names if not name.startswith(".")]
+        files += [Path(path) for path in paths if os.path.isfile(path)]
+    return files, shut
 
 
 def natural_key(path: Path) -> tuple[list[tuple[str, int]], str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mtlsr.data.images import SUFFIXES as IMAGES
-from mtlsr.data.images import find_images, natural_key
+from mtlsr.data.images import natural_key, visible_files
 from mtlsr.errors import UserError
 from mtlsr.inference.pictures.writing import FORMATS, SUFFIXES
 
@@ -21,7 +21,8 @@ class Plan:
     targets: dict[Path, Path] = field(default_factory=dict)
     """Source -> file; no two sources have the same."""
     refused: list[str] = field(default_factory=list)
-    """A sentence for each source that has no file of its own to go to."""
+    """A sentence for each source that has no file of its own to go to, and each folder that may
+    not be read."""
     passed_over: list[Path] = field(default_factory=list)
     """Files in the folder that no image has the suffix of."""
 
@@ -48,10 +49,12 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
         raise UserError(f"output is {str(output)!r}, a link that leads nowhere.")
     if source.is_file() and not output.is_dir() and output.suffix.lower() in SUFFIXES:
         return _one(source, output, format)
+    if source.is_file() and not output.exists() and output.suffix.lower() in IMAGES:
+        raise UserError(f"output is {str(output)!r}; what is written is {' '.join(SUFFIXES)}.")
     if output.exists() and not output.is_dir():
         raise UserError(f"output is {str(output)!r}, which is a file; a folder is needed.")
-    originals, root, others = _found(source, output)
-    found, owners = Plan(passed_over=others), dict[Path, Path]()
+    originals, root, found = _found(source, output)
+    owners: dict[Path, Path] = {}
     inputs = {_real(original) for original in originals}
     for original in originals:
         target = (output / original.relative_to(root)).with_suffix(_suffix(original, format))
@@ -60,6 +63,8 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
             found.refused.append(f"{original}: {target} is an original, which would be lost.")
         elif owner != original:
             found.refused.append(f"{original}: {target} is already taken by {owner.name}.")
+        elif target.is_dir():
+            found.refused.append(f"{original}: {target} is a folder.")
         else:
             found.targets[original] = target
     if not found.targets:
@@ -76,20 +81,21 @@ def _one(source: Path, target: Path, format: str | None) -> Plan:
     return Plan({source: target})
 
 
-def _found(source: Path, output: Path) -> tuple[list[Path], Path, list[Path]]:
-    """The images, the folder that they are seen from, and what else is in that folder."""
+def _found(source: Path, output: Path) -> tuple[list[Path], Path, Plan]:
+    """The images, the folder that they are seen from, and a plan of what else is in that folder."""
     if source.is_file():
-        return [source], source.parent, []
+        return [source], source.parent, Plan()
     if source.is_dir():
         if _real(output) == _real(source):
             raise UserError(f"output is {str(output)!r}, which is input; another folder is needed.")
-        images = _without(find_images(source), output, source)
-        if not images:
+        files, shut = visible_files(source)
+        files = sorted(_without(files, output, source), key=natural_key)
+        images = [path for path in files if path.suffix.lower() in IMAGES]
+        if not images and not shut:
             raise UserError(f"input is {str(source)!r}, which holds no image beside the output.")
-        visible = (path for path in source.rglob("*") if path.is_file())
-        others = [path for path in visible if not _hidden(path, source)]
-        others = sorted(set(_without(others, output, source)) - set(images), key=natural_key)
-        return images, source, others
+        others = [path for path in files if path.suffix.lower() not in IMAGES]
+        refused = [f"{folder}: the folder may not be read." for folder in sorted(shut)]
+        return images, source, Plan(refused=refused, passed_over=others)
     if not glob.has_magic(str(source)):
         raise UserError(f"input is {str(source)!r}, which does not exist.")
     root = _root(source)
@@ -97,7 +103,7 @@ def _found(source: Path, output: Path) -> tuple[list[Path], Path, list[Path]]:
     images = sorted(_without(images, output, root), key=natural_key)
     if not images:
         raise UserError(f"input is {str(source)!r}, which no image matches.")
-    return images, root, []
+    return images, root, Plan()
 
 
 def _matches(pattern: Path, root: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from mtlsr.data.images import Header, ImageError, find_images, read_header, read_image
+from mtlsr.data.images import SUFFIXES, Header, ImageError, find_images, read_header, read_image
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -124,6 +124,13 @@ def test_twelve_bits(tmp_path: Path) -> None:
 def test_eight_bits_by_opencv(tmp_path: Path, name: str, options: list[int]) -> None:
     cv2.imwrite(str(tmp_path / name), COLOUR[..., ::-1], options)
     np.testing.assert_array_equal(read_image(tmp_path / name), COLOUR)
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES - {".pgm", ".pbm"}))
+def test_whatever_is_named_like_an_image_can_be_read(tmp_path: Path, suffix: str) -> None:
+    Image.fromarray(SMOOTH).save(tmp_path / f"a{suffix}")
+    assert find_images(tmp_path) == [tmp_path / f"a{suffix}"]
+    assert read_image(tmp_path / f"a{suffix}").shape == SMOOTH.shape
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])

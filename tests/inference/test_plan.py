@@ -38,6 +38,14 @@ def test_plan_never_writes_two_images_to_one_file(tmp_path: Path) -> None:
     assert "a.png is already taken by a.jpg." in found.refused[0]
 
 
+def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    source = fill(tmp_path / "in", "a.jpg", "b.png")
+    (tmp_path / "out/a.png").mkdir(parents=True)
+    found = plan(source, tmp_path / "out")
+    assert list(found.targets) == [source / "b.png"]
+    assert found.refused == [f"{source}/a.jpg: {tmp_path}/out/a.png is a folder."]
+
+
 def test_plan_passes_over_an_earlier_output(tmp_path: Path) -> None:
     source = fill(tmp_path / "in", "a.jpg", "out/a.png")
     assert list(plan(source, source / "out").targets) == [source / "a.jpg"]
@@ -100,7 +108,10 @@ def test_one_image_to_one_file(tmp_path: Path) -> None:
     for name in ("large.jpg", "large.TIF", "new/large.webp"):
         assert plan(source, tmp_path / name).targets == {source: tmp_path / name}
     assert plan(source, tmp_path / "b.jpg", "jpg").targets == {source: tmp_path / "b.jpg"}
-    assert plan(source, tmp_path / "b.gif").targets == {source: tmp_path / "b.gif/a.png"}
+    with pytest.raises(UserError, match=r"b.gif'; what is written is .png .tif .tiff .webp .jpg"):
+        plan(source, tmp_path / "b.gif")
+    (tmp_path / "d.gif").mkdir()
+    assert plan(source, tmp_path / "d.gif").targets == {source: tmp_path / "d.gif/a.png"}
     (tmp_path / "c.jpg").mkdir()
     assert plan(source, tmp_path / "c.jpg").targets == {source: tmp_path / "c.jpg/a.png"}
     with pytest.raises(UserError, match=r"b.jpg', whose suffix is not that of format=png"):
