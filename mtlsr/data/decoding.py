@@ -139,6 +139,9 @@ def _pixels(path: Path, image: Image.Image) -> tuple[Levels, Levels | None]:
     tags = getattr(image, "tag_v2", {})
     bits, inverted = tags.get(_BITS, (16,))[0], tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
     image.load()
+    few = next((bits for bits in (2, 4) if f"L;{bits}" in layout), 8)
+    if few < 8 and "transparency" in image.info:  # Pillow spreads the levels, but not this one
+        image.info["transparency"] *= 255 // (2**few - 1)
     if image.mode in DEEP_GREY:
         stored, most = np.asarray(image), 2**bits - 1
         return _deep_grey(image, most - stored if inverted else stored, most)

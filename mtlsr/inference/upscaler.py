@@ -145,8 +145,10 @@ class Upscaler:
           are stored, not blended with a background.
         - Pillow images come back as L, LA, RGB, RGBA or I;16 (grey of sixteen bits): black and
           white as L, palettes as RGB or RGBA, all other modes by Pillow's conversion to RGB. The
-          colour profile is kept where the colours were not converted. Pixels are taken as they lie:
-          a camera's orientation mark is applied beforehand, by `PIL.ImageOps.exif_transpose`.
+          colour profile is kept where the colours were not converted. Pillow has no transparency of
+          sixteen bits: a level of I;16 that is marked as transparent comes back as it looks. Pixels
+          are taken as they lie: a camera's orientation mark is applied beforehand, by
+          `PIL.ImageOps.exif_transpose`.
 
         Args:
             image: A Pillow image; a NumPy array of uint8 or uint16, (h, w, 3) of RGB or grey
@@ -239,9 +241,10 @@ class Upscaler:
                 f"The image's mode is {image.mode!r}: at most sixteen bits a channel are needed."
             )
         if image.mode in DEEP_GREY:
-            return Image.fromarray(_stacked(self.bands(np.asarray(image).astype(np.uint16))))
-        colours, alpha = parts(image)
-        pixels = colours if alpha is None else np.dstack([colours, alpha])
+            pixels: Levels = np.asarray(image).astype(np.uint16)
+        else:
+            colours, alpha = parts(image)
+            pixels = colours if alpha is None else np.dstack([colours, alpha])
         enlarged = Image.fromarray(_stacked(self.bands(pixels)))
         if image.mode in OWN_PROFILE and "icc_profile" in image.info:
             enlarged.info["icc_profile"] = image.info["icc_profile"]

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from mtlsr.data.decoding import decode
 from mtlsr.data.images import SUFFIXES, Header, ImageError, find_images, read_header, read_image
 
 RNG = np.random.default_rng(0)
@@ -65,6 +66,16 @@ def test_few_bits_of_grey_are_spread(tmp_path: Path, depth: int) -> None:
     (tmp_path / "a.png").write_bytes(png((6, 9), depth, 0, packed(values, depth)))
     expected = values * 255 // (2**depth - 1)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png", grey="keep"), expected)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_one_level_of_grey_is_transparent(tmp_path: Path, depth: int) -> None:
+    values = RNG.integers(0, 2**depth, (6, 9))
+    clear = chunk(b"tRNS", struct.pack(">H", values[0, 0]))
+    (tmp_path / "a.png").write_bytes(png((6, 9), depth, 0, packed(values, depth), clear))
+    alpha = decode(tmp_path / "a.png").alpha
+    assert alpha is not None
+    np.testing.assert_array_equal(alpha == 0, values == values[0, 0])
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])

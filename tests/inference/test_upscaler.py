@@ -296,8 +296,9 @@ def test_sixteen_bits_are_finer_than_eight(upscaler: Upscaler) -> None:
     for mode in ("I;16", "I;16B"):
         stored = grey.astype(">u2") if mode == "I;16B" else grey
         given = Image.frombytes(mode, (9, 6), stored.tobytes())
+        given.info["icc_profile"] = PROFILE
         enlarged = upscaler(given)
-        assert enlarged.mode == "I;16"
+        assert (enlarged.mode, enlarged.info["icc_profile"]) == ("I;16", PROFILE)
         np.testing.assert_array_equal(np.asarray(enlarged), upscaler(grey))
 
 

@@ -1,6 +1,7 @@
 """A picture as its file holds it: pixels at their own depth, and what is noted beside them."""
 
-from collections.abc import Container, Mapping
+from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,23 +76,26 @@ def read_picture(path: Path) -> Picture:
 
 
 def _kept(stored: Image.Exif) -> Image.Exif:
+    """The notes that can be written again; one that cannot does not spoil the others."""
     exif = Image.Exif()
-    try:
-        exif.update(_written(stored, KEPT))
-        for directory in (IFD.Exif, IFD.GPSInfo):
-            exif.get_ifd(directory).update(_written(stored.get_ifd(directory)))
-        if IFD.Interop in exif.get_ifd(IFD.Exif):
-            exif.get_ifd(IFD.Exif)[IFD.Interop] = stored.get_ifd(IFD.Interop)
-        exif.tobytes()
-    except Exception:  # a note that cannot be read does not spoil the photograph
-        return Image.Exif()
+    for kept in KEPT & set(stored):
+        _keep(exif, exif, kept, stored[kept])
+    for directory in (IFD.Exif, IFD.GPSInfo):
+        for tag, value in stored.get_ifd(directory).items():
+            if tag != IFD.Interop:
+                _keep(exif, exif.get_ifd(directory), tag, value)
+    if IFD.Interop in stored.get_ifd(IFD.Exif):
+        with suppress(Exception):  # it has not been read before
+            _keep(exif, exif.get_ifd(IFD.Exif), IFD.Interop, stored.get_ifd(IFD.Interop))
     return exif
 
 
-def _written(notes: Mapping[int, Any], kept: Container[int] | None = None) -> dict[int, Any]:
-    """Notes as Pillow has to be given them: what it read byte by byte it would write as ASCII."""
-    return {
-        tag: value.encode("latin-1") if isinstance(value, str) and not value.isascii() else value
-        for tag, value in notes.items()
-        if kept is None or tag in kept
-    }
+def _keep(exif: Image.Exif, notes: MutableMapping[int, Any], tag: int, value: Any) -> None:
+    """Add a note to those of a directory in `exif`, unless Pillow cannot write it."""
+    if isinstance(value, str) and not value.isascii():
+        value = value.encode("latin-1")  # what was read byte by byte would be written as ASCII
+    notes[tag] = value
+    try:
+        exif.tobytes()
+    except Exception:  # of any kind, depending on what the camera wrote
+        del notes[tag]

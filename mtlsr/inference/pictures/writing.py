@@ -36,7 +36,10 @@ def _whole(
     exif = notes.exif_of(*size)
     if name == "jpg" and exif and len(exif.tobytes()) > JPEG_NOTES:
         exif = None  # rather than no picture
-    beside: dict[str, Any] = {"icc_profile": notes.profile, "exif": exif}
+    profile = notes.profile
+    if name == "webp" and profile and profile[16:20] == b"GRAY":
+        profile = None  # of one channel, and this format always has three
+    beside: dict[str, Any] = {"icc_profile": profile, "exif": exif}
     options = LOSSLESS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}
     image.save(file, format=Image.registered_extensions()[f".{name}"], **options)
 
@@ -102,7 +105,7 @@ def write_picture(
         size: See `write_png`.
         bands: See `write_png`.
         notes: What is kept beside the pixels, as far as the format holds it: BMP none of it, JPEG
-            no EXIF of more than 64 kB.
+            no EXIF of more than 64 kB, WebP no profile of grey.
 
     Raises:
         OSError: The disk is full, or the folder may not be written to.

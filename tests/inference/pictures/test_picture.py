@@ -191,6 +191,28 @@ def test_notes_that_a_jpeg_cannot_hold_do_not_keep_it_from_being_written(tmp_pat
         assert (Base.Make in read.notes.exif) == kept
 
 
+def test_a_note_that_cannot_be_written_does_not_spoil_the_others(tmp_path: Path) -> None:
+    exif = camera()
+    exif[Base.XResolution] = 72.0
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=exif)
+    whole = (tmp_path / "a.jpg").read_bytes()
+    number, text = (struct.pack(">HHI", Base.XResolution, kind, 1) for kind in (5, 2))
+    assert whole.count(number) == 1
+    (tmp_path / "a.jpg").write_bytes(whole.replace(number, text))
+    found = read_picture(tmp_path / "a.jpg").notes.exif
+    assert found[Base.Make] == "Camera"
+    assert Base.XResolution not in found
+    assert found.get_ifd(IFD.Exif)[Base.MakerNote] == b"secret numbers"
+    assert found.get_ifd(IFD.GPSInfo)[1] == "N"
+
+
+def test_a_profile_of_grey_is_not_written_with_colours(tmp_path: Path) -> None:
+    grey = PROFILE[:16] + b"GRAY" + PROFILE[20:]
+    for name in ("a.png", "a.jpg", "a.tif", "a.webp"):
+        write_picture(tmp_path / name, (4, 3), [np.zeros((3, 4), np.uint8)], Notes(grey))
+        assert read_picture(tmp_path / name).notes.profile == (None if "webp" in name else grey)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_pictures_that_a_format_cannot_hold(format: str, tmp_path: Path) -> None:
     longest = FORMATS[format].longest
