@@ -300,6 +300,18 @@ def test_where_nobody_reads_the_pictures_are_written_quietly(
     assert files(tmp_path / "out") == {"a.png", "b.png"}
 
 
+def test_what_pillow_warns_of_is_not_shown(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    photographs(tmp_path, "a.png")
+    few = "import PIL.Image; PIL.Image.MAX_IMAGE_PIXELS = 20"  # of twice as many it warns
+    (tmp_path / "sitecustomize.py").write_text(few)
+    begun = ["env", f"PYTHONPATH={tmp_path}{os.pathsep}{REPOSITORY}"]
+    given = [f"model={tiny_model}", "input=a.png", "output=out"]
+    done = command("predict", tmp_path, *given, prefix=begun)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_one_file_brings_about_does_not_stop_the_others(
     tmp_path: Path,
     tiny_model: Path,

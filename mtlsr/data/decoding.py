@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from mtlsr.errors import UserError
 
@@ -20,6 +20,9 @@ Levels = NDArray[Any]
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "DIB", "PPM", "GIF", "AVIF", "JPEG2000")
 """What a file may hold, whatever its suffix says, in Pillow's words. Pillow knows more, but some of
 that starts other programs (EPS), and none of it is a photograph's."""
+
+PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, 2**24)
+"""Bytes of a PNG's colour profile: as many as a JPEG's may have, from which it may come."""
 
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 GREY = frozenset({"1", "L", "LA", "La", "I", *DEEP_GREY})

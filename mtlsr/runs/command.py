@@ -91,6 +91,8 @@ def execute(
             stream.reconfigure(errors="backslashreplace")
     register()
     keep_freed_memory()
+    # Of its warnings about files, what the user can act on is said by errors.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     # Our launchers' files have the names of the plugins' schemas, which check them.
     warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself

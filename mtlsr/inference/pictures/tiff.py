@@ -31,7 +31,8 @@ SAMPLES, ROWS_PER_STRIP, COUNTS, PREDICTOR, EXTRA, PROFILE = 277, 278, 279, 317,
 def write_tiff(
     file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], notes: Notes
 ) -> None:
-    """Write a picture; see `mtlsr.inference.pictures.png.write_png`.
+    """Write a picture; see `mtlsr.inference.pictures.png.write_png`. Grey of sixteen bits with
+    transparency becomes RGB.
 
     The directory stands before the strips. It is as long before their places are known as it is
     afterwards, so that it is simply written twice.
@@ -69,7 +70,7 @@ def _directory(size: tuple[int, int], strip: Levels, notes: Notes) -> ImageFileD
     if channels in (2, 4):
         directory.tagtype[EXTRA] = SHORT
         directory[EXTRA] = STRAIGHT_ALPHA
-    if notes.profile:
+    if notes.profile and not (channels > 2 and notes.profile[16:20] == b"GRAY"):
         directory[PROFILE] = notes.profile
     for tag in (OFFSETS, COUNTS):
         directory.tagtype[tag] = LONG8 if big else LONG
@@ -88,7 +89,10 @@ def _strips(bands: Iterable[Levels]) -> Iterator[Levels]:
     """Bands (rows, width[, channels]) as strips (ROWS, width, channels), the last one the rest."""
     held: list[Levels] = []
     for band in bands:
-        held.append(band.reshape(*band.shape[:2], -1))
+        pixels = band.reshape(*band.shape[:2], -1)
+        if pixels.dtype == np.uint16 and pixels.shape[2] == 2:
+            pixels = pixels[:, :, [0, 0, 0, 1]]  # as colours: few programs read such grey
+        held.append(pixels)
         while sum(map(len, held)) >= ROWS:
             together = np.concatenate(held) if len(held) > 1 else held[0]
             yield together[:ROWS]

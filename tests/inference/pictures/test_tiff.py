@@ -31,6 +31,9 @@ def test_another_reader_reads_what_was_written(
     if big:
         monkeypatch.setattr(tiff, "CLASSIC", 0)
     image = ramp(kind, width, height, depth)
+    coloured = image
+    if kind == "LA" and depth == 16:  # which Pillow could not read
+        kind, coloured = "RGBA", image[:, :, [0, 0, 0, 1]]
     for rows in [(), (height // 3, height - 2)] if height > 5 else [()]:
         with tifffile.TiffFile(written(image, *rows)) as read:
             assert read.is_bigtiff == big
@@ -40,7 +43,7 @@ def test_another_reader_reads_what_was_written(
                 kind in ("LA", "RGBA")
             )
             assert len(page.dataoffsets) == -(-height // tiff.ROWS)
-            np.testing.assert_array_equal(page.asarray(), image)
+            np.testing.assert_array_equal(page.asarray(), coloured)
 
 
 @pytest.mark.parametrize("kind", KINDS)
