@@ -51,7 +51,7 @@ def check(cfg: DictConfig) -> None:
 
     output = Path(cfg.output)
     if cfg.format == "onnx":
-        if output.is_dir() or output.suffix != ".onnx":
+        if output.is_dir() or output.suffix.lower() != ".onnx":
             raise UserError(f"output is {cfg.output!r}; the name of a file, .onnx, is needed.")
         check_packages()
     elif cfg.format == "safetensors":

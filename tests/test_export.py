@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from mtlsr import Upscaler
+from mtlsr import Upscaler, export
 from tests.conftest import Command
 
 
@@ -47,3 +48,7 @@ def test_what_cannot_be_written_is_refused(
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_suffixes_are_blind_to_case(tiny_model: Path) -> None:
+    export.check(OmegaConf.create({"model": str(tiny_model), "output": "a.ONNX", "format": "onnx"}))

@@ -28,6 +28,7 @@ NAMES = [
     "photo(1).jpg", "a,b.jpg", "a=b.jpg", "été 2.jpg", "it's.jpg", "[x].png", "{y}.png", "1.10",
     "007", "true", "a\\b.png", "ends with\\", "\\'", "a:b #c%d@e!.png", "~home.png", "$1.png",
     '"twice".png'[1:], "-m.png", "plain.png",
+    "a${b}.png", "\\${x}\\", "a\\\\${b}'${c}", "$${x}",
 ]  # fmt: skip
 
 
@@ -190,6 +191,12 @@ def test_the_bundled_model_is_the_default(
 @pytest.mark.parametrize("name", NAMES)
 def test_any_name_reaches_the_command_as_it_is(name: str) -> None:
     assert configured(model="m", input=name, output=f"x/{name}").input == name
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    given = configured(model="~/m", input="a~/b", output="~")
+    assert (given.model, given.input, given.output) == ("/home/me/m", "a~/b", "/home/me")
 
 
 def test_what_is_there_already_is_left_alone(

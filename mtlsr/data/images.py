@@ -25,11 +25,12 @@ WRITTEN = frozenset(
 SUFFIXES = WRITTEN | {".gif", ".apng", ".jfif", ".jpe", ".jp2", ".avif"}
 """What ``find_images`` takes for an image, in lower case."""
 
-LOSSLESS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     ".webp": {"lossless": True, "exact": True},  # exact: colours that cannot be seen, too
     ".jpg": {"quality": 95, "subsampling": 0},  # as near as this format comes
     ".jpeg": {"quality": 95, "subsampling": 0},
 }
+"""What Pillow is told by suffix, so that as little as possible is lost."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def write_image(path: str | Path, image: UInt8) -> None:
     format_ = Image.registered_extensions()[suffix]
     unfinished = path.with_name(f".{uuid.uuid4().hex}{suffix}")
     try:
-        Image.fromarray(image).save(unfinished, format=format_, **LOSSLESS.get(suffix, {}))
+        Image.fromarray(image).save(unfinished, format=format_, **OPTIONS.get(suffix, {}))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -172,7 +172,8 @@ def expanded(arguments: Sequence[str]) -> list[list[str]]:
 
 
 def quoted(argument: str, arguments: list[str]) -> str:
-    """Quote the value of a path, so that Hydra's grammar leaves its characters alone."""
+    """Quote the value of a path, so that Hydra's grammar leaves its characters alone; a first ~ is
+    the home folder."""
     key, equals, value = argument.partition("=")
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
@@ -180,6 +181,7 @@ def quoted(argument: str, arguments: list[str]) -> str:
     listed = key in LISTS and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
+    value = re.sub(r"(\\*)\$\{", r"\1\1\${", os.path.expanduser(value))  # to OmegaConf a plain ${
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
     # 1.10 needs its quotes, too: it would become the number 1.1.
     escaped = re.sub(

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from mtlsr.data.decoding import Levels, eight_bits
-from mtlsr.data.images import LOSSLESS
+from mtlsr.data.images import OPTIONS
 from mtlsr.errors import UserError
 from mtlsr.inference.pictures.picture import Notes
 from mtlsr.inference.pictures.png import write_png
@@ -40,7 +40,7 @@ def _whole(
     if name == "webp" and profile and profile[16:20] == b"GRAY":
         profile = None  # of one channel, and this format always has three
     beside: dict[str, Any] = {"icc_profile": profile, "exif": exif}
-    options = LOSSLESS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}
+    options = OPTIONS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}
     image.save(file, format=Image.registered_extensions()[f".{name}"], **options)
 
 
