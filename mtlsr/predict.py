@@ -8,6 +8,7 @@ larger than the memory is enlarged in tiles, and written row of tiles by row of 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,7 +40,7 @@ def run(cfg: DictConfig) -> Path:
     from rich.progress import Progress
 
     found = _plan(cfg)
-    waiting = {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
+    waiting = _waiting(cfg, found)
     upscaler = _upscaler(cfg)
 
     failed = list(found.refused)
@@ -84,8 +85,23 @@ def check(cfg: DictConfig) -> None:
     Raises:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
-    _plan(cfg)
+    if _waiting(cfg, _plan(cfg)):
+        _check_folder(Path(cfg.output))
     _upscaler(cfg)
+
+
+def _waiting(cfg: DictConfig, found: Plan) -> dict[Path, Path]:
+    """What of a plan is not there already, or is to be replaced."""
+    return {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
+
+
+def _check_folder(output: Path) -> None:
+    """Refuse an output that may not be written to, before anything is enlarged."""
+    folder = output if output.is_dir() else output.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"output is {str(output)!r}; {folder} may not be written to.")
 
 
 def _enlarge(
@@ -176,6 +192,8 @@ def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
+    # Asked to end, it takes away what is half written, as it does on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     execute("predict", run, check)
 
 

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import hydra
@@ -317,6 +318,31 @@ def test_what_pillow_warns_of_is_not_shown(
     given = [f"model={tiny_model}", "input=a.png", "output=out"]
     done = command("predict", tmp_path, *given, prefix=begun)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
+    command: Command, tmp_path: Path, tiny_model: Path
+) -> None:
+    photographs(tmp_path / "in", "a.png")
+    (tmp_path / "shut").mkdir(mode=0o555)
+    given = [f"model={tiny_model}", "input=in", "output=shut/new"]
+    done = command("predict", tmp_path, *given, prefix=unprivileged())
+    assert done.returncode == 1
+    assert done.stderr == "mtlsr: output is 'shut/new'; shut may not be written to.\n"
+    assert done.stdout == ""
+
+
+def test_what_is_half_written_is_taken_away_when_it_is_asked_to_end(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    write_image(tmp_path / "a.png", np.zeros((3000, 3000, 3), np.uint8))
+    given = [f"model={tiny_model}", f"input={tmp_path}/a.png", f"output={tmp_path}/out", "tile=64"]
+    process = subprocess.Popen([sys.executable, "-m", "mtlsr.predict", *given], cwd=REPOSITORY)
+    while process.poll() is None and not list(tmp_path.glob("out/.*")):
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait(60) == 143
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_one_file_brings_about_does_not_stop_the_others(
