@@ -58,6 +58,10 @@ class Decoded:
     """ICC profile of the colours, where they were not converted to others."""
     exif: Image.Exif
     """Notes of the camera, as they are stored; those of other directories are read."""
+    dots: float | None
+    """Pixels of an inch; None where the file does not say, or they are not square."""
+    gamma: float | None
+    """Of a PNG that says so: its levels are light to the power of this."""
     frames: int
     """Pictures of an animation, or pages; this is the first."""
 
@@ -74,7 +78,15 @@ def decode(path: Path) -> Decoded:
         colours, alpha = _pixels(path, image)
         exif = _exif(image)
         turn = _TURN[int(exif.get(0x0112, 1))]
-        return Decoded(turn(colours), None if alpha is None else turn(alpha), profile, exif, frames)
+        return Decoded(
+            turn(colours),
+            None if alpha is None else turn(alpha),
+            profile,
+            exif,
+            _dots(image),
+            image.info.get("gamma"),
+            frames,
+        )
 
 
 @contextmanager
@@ -191,6 +203,15 @@ def _exif(image: Image.Image) -> Image.Exif:
     except Exception:  # a note that cannot be read does not spoil the photograph
         return Image.Exif()
     return exif
+
+
+def _dots(image: Image.Image) -> float | None:
+    """Pixels of an inch, where they are square and other files can hold the number."""
+    try:
+        across, down = map(float, image.info.get("dpi", (0, 0)))
+    except Exception:  # a note that cannot be read does not spoil the photograph
+        return None
+    return across if across == down and 0 < across < 2**16 else None
 
 
 class _Turns(dict[int, Callable[[Any], Any]]):

@@ -196,6 +196,20 @@ def test_a_broken_note_does_not_spoil_the_photograph(tmp_path: Path, note: bytes
     assert read_image(tmp_path / "a.jpg").shape == (64, 96, 3)
 
 
+def test_a_resolution_that_is_a_text_does_not_spoil_the_photograph(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "a.tif", dpi=(300, 300))
+    assert decode(tmp_path / "a.tif").dots == 300
+    whole = (tmp_path / "a.tif").read_bytes()
+    for tag in (282, 283):
+        number, text = (struct.pack("<HHI", tag, kind, 1) for kind in (5, 2))
+        assert whole.count(number) == 1
+        whole = whole.replace(number, text)
+    (tmp_path / "a.tif").write_bytes(whole)
+    found = decode(tmp_path / "a.tif")
+    assert found.dots is None
+    np.testing.assert_array_equal(found.colours, COLOUR)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "tif"])
 def test_cmyk_is_the_product_of_ink_and_black(tmp_path: Path, suffix: str) -> None:
     inks = RNG.integers(0, 256, (4, 6, 4), dtype=np.uint8).repeat(16, 0).repeat(16, 1)

@@ -31,6 +31,10 @@ class Notes:
     """ICC colour profile."""
     exif: Image.Exif = field(default_factory=Image.Exif)
     """Of the camera; without its orientation, which is applied."""
+    dots: float | None = None
+    """Pixels of an inch."""
+    gamma: float | None = None
+    """See `mtlsr.data.decoding.Decoded`."""
 
     def exif_of(self, width: int, height: int) -> Image.Exif | None:
         """The camera's notes for a picture of another size; None where there are none."""
@@ -72,7 +76,7 @@ def read_picture(path: Path) -> Picture:
     if found.frames > 1:
         raise ImageError(path, f"it holds {found.frames} pictures, and one alone can be enlarged")
     pixels = found.colours if found.alpha is None else np.dstack([found.colours, found.alpha])
-    return Picture(pixels, Notes(found.profile, _kept(found.exif)))
+    return Picture(pixels, Notes(found.profile, _kept(found.exif), found.dots, found.gamma))
 
 
 def _kept(stored: Image.Exif) -> Image.Exif:

@@ -32,7 +32,7 @@ def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], no
         size: Width and height of the picture.
         bands: The picture in bands of its whole width from the top to the bottom, all of one type
             and of as many channels; see `Picture`.
-        notes: Colour profile and EXIF.
+        notes: What is kept beside the pixels.
     """
     file.write(b"\x89PNG\r\n\x1a\n")
     packer = zlib.compressobj()
@@ -55,6 +55,11 @@ def _begin(file: BinaryIO, size: tuple[int, int], band: Levels, notes: Notes) ->
     # Deflated, filtered row by row, not interlaced.
     depth, colours = 8 * band.dtype.itemsize, COLOUR_TYPES[band.shape[2]]
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, depth, colours, 0, 0, 0))
+    if notes.gamma:
+        _chunk(file, b"gAMA", struct.pack(">I", round(100_000 * notes.gamma)))
+    if notes.dots:  # which are counted by the metre
+        metre = round(notes.dots / 0.0254)
+        _chunk(file, b"pHYs", struct.pack(">IIB", metre, metre, 1))
     if notes.profile:
         _chunk(file, b"iCCP", b"ICC profile\0\0" + zlib.compress(notes.profile))
     if exif := notes.exif_of(*size):

@@ -25,6 +25,7 @@ DEFLATE, DIFFERENCES = 8, 2
 GREY, RGB = 1, 2
 STRAIGHT_ALPHA = 2
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, OFFSETS = 256, 257, 258, 259, 262, 273
+DOTS_ACROSS, DOTS_DOWN, DOTS_UNIT, INCH = 282, 283, 296, 2
 SAMPLES, ROWS_PER_STRIP, COUNTS, PREDICTOR, EXTRA, PROFILE = 277, 278, 279, 317, 338, 34675
 
 
@@ -62,6 +63,9 @@ def _directory(size: tuple[int, int], strip: Levels, notes: Notes) -> ImageFileD
         for tag in (0x8769, 0x8825):
             if found := exif.get_ifd(tag):
                 directory[tag] = found
+    if notes.dots:
+        directory[DOTS_ACROSS] = directory[DOTS_DOWN] = notes.dots
+        directory[DOTS_UNIT] = INCH
     directory[WIDTH], directory[HEIGHT] = size
     directory[BITS] = (8 * strip.itemsize,) * channels
     directory[COMPRESSION], directory[PREDICTOR] = DEFLATE, DIFFERENCES

@@ -39,7 +39,8 @@ def _whole(
     profile = notes.profile
     if name == "webp" and profile and profile[16:20] == b"GRAY":
         profile = None  # of one channel, and this format always has three
-    beside: dict[str, Any] = {"icc_profile": profile, "exif": exif}
+    dots = notes.dots and (notes.dots, notes.dots)
+    beside: dict[str, Any] = {"icc_profile": profile, "exif": exif, "dpi": dots}
     options = OPTIONS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}
     image.save(file, format=Image.registered_extensions()[f".{name}"], **options)
 
@@ -104,8 +105,8 @@ def write_picture(
         path: The file.
         size: See `write_png`.
         bands: See `write_png`.
-        notes: What is kept beside the pixels, as far as the format holds it: BMP none of it, JPEG
-            no EXIF of more than 64 kB, WebP no profile of grey.
+        notes: What is kept beside the pixels, as far as the format holds it: BMP its resolution
+            alone, JPEG no EXIF of more than 64 kB, WebP no profile of grey and no resolution.
 
     Raises:
         OSError: The disk is full, or the folder may not be written to.

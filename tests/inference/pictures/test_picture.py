@@ -219,6 +219,28 @@ def test_large_profiles_can_be_read_again(tmp_path: Path, name: str) -> None:
     assert read_picture(tmp_path / name).notes.profile == large
 
 
+@pytest.mark.parametrize("before", ["png", "jpg", "tif", "bmp"])
+def test_resolution_is_kept(tmp_path: Path, before: str) -> None:
+    Image.new("RGB", (4, 3)).save(tmp_path / f"a.{before}", dpi=(300, 300))
+    picture = read_picture(tmp_path / f"a.{before}")
+    for after in ("png", "jpg", "tif", "bmp"):
+        write_picture(tmp_path / f"b.{after}", (4, 3), [picture.pixels], picture.notes)
+        with Image.open(tmp_path / f"b.{after}") as image:
+            assert [round(float(dots)) for dots in image.info["dpi"]] == [300, 300]
+    Image.new("RGB", (4, 3)).save(tmp_path / f"a.{before}", dpi=(204, 98))
+    assert read_picture(tmp_path / f"a.{before}").notes.dots is None
+
+
+def test_gamma_goes_from_png_to_png(tmp_path: Path) -> None:
+    picture = np.zeros((3, 4, 3), np.uint8)
+    write_picture(tmp_path / "a.png", (4, 3), [picture], Notes(gamma=1.0))
+    notes = read_picture(tmp_path / "a.png").notes
+    assert (notes.gamma, notes.dots) == (1.0, None)
+    write_picture(tmp_path / "b.png", (4, 3), [picture], notes)
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.info["gamma"] == 1.0
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_pictures_that_a_format_cannot_hold(format: str, tmp_path: Path) -> None:
     longest = FORMATS[format].longest
