@@ -212,6 +212,8 @@ def test_two_processes_train_what_one_trains_with_twice_the_batch(
         ("input=a=b.jpg", "input='a=b.jpg'"),
         ("input=été 2.jpg", "input='été 2.jpg'"),
         ("input='given'", "input='given'"),
+        ("hydra.sweep.dir=a b/${now:%H}", "hydra.sweep.dir='a b/${now:%H}'"),
+        ("sweep=[a,b]", "sweep=[a,b]"),
     ],
 )
 def test_paths_are_quoted(argument, expected):

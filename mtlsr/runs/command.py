@@ -181,7 +181,9 @@ def quoted(argument: str, arguments: list[str]) -> str:
     listed = key in LISTS and re.fullmatch(r"\[.*\]|\{.*\}", value)
     if sweeps or listed or value.startswith(("'", '"', "${")):
         return argument
-    value = re.sub(r"(\\*)\$\{", r"\1\1\${", os.path.expanduser(value))  # to OmegaConf a plain ${
+    value = os.path.expanduser(value)
+    if not key.startswith("hydra."):  # whose folders may be named by ${now:...}
+        value = re.sub(r"(\\*)\$\{", r"\1\1\${", value)
     # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
     # 1.10 needs its quotes, too: it would become the number 1.1.
     escaped = re.sub(
