@@ -166,7 +166,7 @@ def expanded(arguments: Sequence[str]) -> list[list[str]]:
         value, line = override.value(), override.input_line
         if isinstance(value, ChoiceSweep | RangeSweep) and value.shuffle:
             raise ConfigError(f"{line} has another order each time; a sweep needs one that stays.")
-        if override.is_sweep_override() and not any(True for _ in override.sweep_iterator()):
+        if override.is_discrete_sweep() and not any(True for _ in override.sweep_iterator()):
             raise ConfigError(f"{line} has no values: the sweep would have no jobs.")
     return [list(job) for batch in BasicSweeper.split_arguments(overrides, None) for job in batch]
 
@@ -184,12 +184,14 @@ def quoted(argument: str, arguments: list[str]) -> str:
     value = os.path.expanduser(value)
     if not key.startswith("hydra."):  # whose folders may be named by ${now:...}
         value = re.sub(r"(\\*)\$\{", r"\1\1\${", value)
-    # Inside quotes the grammar takes a backslash as it is, unless a quote follows it. A name like
-    # 1.10 needs its quotes, too: it would become the number 1.1.
-    escaped = re.sub(
-        r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), value
-    )
-    return f"{key}='{escaped}'"
+    return f"{key}={literal(value)}"  # a name like 1.10, too: it would become the number 1.1
+
+
+def literal(text: str) -> str:
+    """A text in quotes, which Hydra's grammar reads as what it is."""
+    # Inside quotes it takes a backslash as it is, unless a quote follows it.
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), text)
+    return f"'{escaped}'"
 
 
 SWEEPING = ("-m", "--multirun")

@@ -165,10 +165,10 @@ def _read(folder: Path, sweep: Path, within: str) -> Job:
         manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if manifest.get("status") == "done" and (folder / RESULTS).is_file():
             results = read(folder)
-    except json.JSONDecodeError as damaged:
-        said = said or f"{path} is damaged: {damaged}."
     except ConfigError as damaged:
         said = said or str(damaged)
+    except ValueError as damaged:
+        said = said or f"{path} is damaged: {damaged}."
     return Job(
         hydra.job.num,
         folder,

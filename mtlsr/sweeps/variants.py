@@ -126,13 +126,10 @@ def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
         return found[0]
     pairs = (word.partition("=") for word in asked.split())
     wanted = {key + equals + read(value) for key, equals, value in pairs}
-    meant: list[Variant] = []
-    for means in (
-        lambda variant: any(job.name == asked for job in variant.jobs),
-        lambda variant: any(str(job.number) == asked for job in variant.jobs),
-        lambda variant: wanted <= {f"{key}={value}" for key, value in variant.values.items()},
-    ):
-        meant = meant or [variant for variant in found if means(variant)]
+    named = [v for v in found if any(job.name == asked for job in v.jobs)]
+    numbered = [v for v in found if any(str(job.number) == asked for job in v.jobs)]
+    valued = [v for v in found if wanted <= {f"{key}={own}" for key, own in v.values.items()}]
+    meant = named or numbered or valued
     if len(meant) != 1:
         raise ConfigError(
             f"baseline is {asked!r}, which means {len(meant)} of these: "

@@ -78,10 +78,13 @@ def test_what_is_no_sweep_is_refused(tmp_path, name, said):
         ("per_image.csv", r"per_image\.csv is damaged"),
     ],
 )
-def test_a_job_with_a_damaged_file_has_failed_by_it_and_the_others_stay(tmp_path, name, said):
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe{"])
+def test_a_job_with_a_damaged_file_has_failed_by_it_and_the_others_stay(
+    tmp_path, name, said, content
+):
     for number in range(2):
         folder = write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": [30.0]}})
-    (folder / name).write_text("{")
+    (folder / name).write_bytes(content)
     whole, damaged = collect(tmp_path)
     assert whole.done and whole.results is not None
     assert damaged.status == "failed" and damaged.results is None

@@ -65,7 +65,9 @@ def test_limits_of_a_real_number_may_be_whole_and_of_what_has_no_value_yet_too()
     assert found["trainer.workers"] == IntDistribution(0, 2)
 
 
-@pytest.mark.parametrize("value", ["word", "a b", "c, d", "it's", "true", "1", "a=b", "\\"])
+@pytest.mark.parametrize(
+    "value", ["word", "a b", "c, d", "it's", "true", "1", "a=b", "\\", "a\\b", "it\\'s"]
+)
 def test_a_word_comes_back_from_the_command_line_as_it_was(value):
     (override,) = overrides({"key": value})
     found = OverridesParser.create().parse_override(override).value()

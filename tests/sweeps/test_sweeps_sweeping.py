@@ -148,6 +148,7 @@ def manifest(folder: Path) -> dict:
         (["sweep.metrics=[psnr_y,lpips]"], "sweep.metrics holds lpips; a training measures"),
         (["loss.lambda3=shuffle(1,2)"], "loss.lambda3=shuffle(1,2) has another order each time"),
         (["loss.lambda3=range(1,0)"], "loss.lambda3=range(1,0) has no values"),
+        (["loss.lambda3=interval(0,1)"], "BasicSweeper does not support sweep type : INTERVAL"),
     ],
 )
 def test_what_cannot_be_reported_refuses_the_sweep_before_its_first_job(

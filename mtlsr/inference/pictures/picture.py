@@ -36,6 +36,11 @@ class Notes:
     gamma: float | None = None
     """See `mtlsr.data.decoding.Decoded`."""
 
+    def profile_of(self, colours: int) -> bytes | None:
+        """The colour profile for a picture of 1 or 3 colours; None where it is of grey alone."""
+        own = self.profile is None or self.profile[16:20] != b"GRAY" or colours == 1
+        return self.profile if own else None
+
     def exif_of(self, width: int, height: int) -> Image.Exif | None:
         """The camera's notes for a picture of another size; None where there are none."""
         if not len(self.exif) and not any(map(self.exif.get_ifd, (IFD.Exif, IFD.GPSInfo))):

@@ -74,8 +74,8 @@ def _directory(size: tuple[int, int], strip: Levels, notes: Notes) -> ImageFileD
     if channels in (2, 4):
         directory.tagtype[EXTRA] = SHORT
         directory[EXTRA] = STRAIGHT_ALPHA
-    if notes.profile and not (channels > 2 and notes.profile[16:20] == b"GRAY"):
-        directory[PROFILE] = notes.profile
+    if profile := notes.profile_of(1 if channels < 3 else 3):
+        directory[PROFILE] = profile
     for tag in (OFFSETS, COUNTS):
         directory.tagtype[tag] = LONG8 if big else LONG
     return directory

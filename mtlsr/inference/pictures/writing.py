@@ -36,9 +36,8 @@ def _whole(
     exif = notes.exif_of(*size)
     if name == "jpg" and exif and len(exif.tobytes()) > JPEG_NOTES:
         exif = None  # rather than no picture
-    profile = notes.profile
-    if name == "webp" and profile and profile[16:20] == b"GRAY":
-        profile = None  # of one channel, and this format always has three
+    # WebP has no grey.
+    profile = notes.profile_of(1 if image.mode in ("L", "LA") and name != "webp" else 3)
     dots = notes.dots and (notes.dots, notes.dots)
     beside: dict[str, Any] = {"icc_profile": profile, "exif": exif, "dpi": dots}
     options = OPTIONS.get(f".{name}", {}) | {key: held for key, held in beside.items() if held}

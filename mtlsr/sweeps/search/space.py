@@ -12,7 +12,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from mtlsr.runs.command import literal
 from mtlsr.runs.schema import ConfigError
+from mtlsr.sweeps.settings import text
 
 Space = dict[str, BaseDistribution]
 """Key of the configuration -> what it may be."""
@@ -128,8 +130,7 @@ def _rounded(value: Any, distribution: BaseDistribution) -> Any:
 
 def _text(value: Any) -> str:
     """A value in Hydra's grammar; a word that this would read as something else is quoted."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str) and not WORD.fullmatch(value):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return str(value)
+    if isinstance(value, str):
+        return value if WORD.fullmatch(value) else literal(value)
+    # All digits of a number: settings.text has as many as one reads.
+    return text(value) if value is None or isinstance(value, bool) else str(value)
