@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,13 @@ def test_the_table_of_degraded_photographs_compares_with_the_last_method():
     assert difference.startswith("| degraded - bicubic | ")
     assert "1.5" in difference
     assert "-1.5" not in difference
+
+
+def test_sets_of_weights_are_given_by_a_label_and_a_model():
+    assert realistic_study.labelled("with=runs/a=b") == ("with", "runs/a=b")
+    for text in ("x4", "=x4", "x4="):
+        with pytest.raises(ArgumentTypeError, match="is not <label>=<run or name>"):
+            realistic_study.labelled(text)
 
 
 def test_degraded_photographs_are_shown_beside_their_originals(tmp_path):

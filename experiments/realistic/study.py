@@ -1,11 +1,12 @@
 """Is the set for degraded photographs worth having? Degrade photographs, enlarge, and compare.
 
-    python -m experiments.realistic.study <held-out photographs> --model <run or name>
-        [--first x4] [--samples 3] [--threads 2]
+    python -m experiments.realistic.study <held-out photographs> [<label>=<run or name> ...]
+        [--samples 3] [--threads 2]
 
 Every photograph is degraded by `degradation=realistic`, differently in each sample, and enlarged by
-bicubic interpolation, by the set for clean photographs, and by that for degraded ones. The tables
-are written into README.md beside this file, every figure into table.csv, pictures into four.webp.
+bicubic interpolation and by each set of weights. The last one, by default x4_real after x4, is
+compared with all before it. The tables are written into README.md beside this file, every figure
+into table.csv, pictures into four.webp.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from mtlsr.networks.folder import load_model, model_folder
 HERE = Path(__file__).parent
 PROTOCOL = Protocol.preset("literature", SCALE)
 MEASURED = measures(["psnr_y", "ssim_y", "gmsd", "texture", "niqe"])
+MODELS = {"x4": "x4", "x4_real": "x4_real"}
 LEAST = 8
 """Samples with a degradation, below which no correlation is told."""
 PICTURED = (3, 11, 20, 33)
@@ -100,23 +102,28 @@ def vector(stage1: RealismNet, pairs: Sequence[tuple[EvaluationPair, np.ndarray]
     return markdown(["degradation", "low resolutions with it", "rank correlation"], lines)
 
 
+def labelled(text: str) -> tuple[str, str]:
+    """What a set is called, and its run or name."""
+    label, given, model = text.partition("=")
+    if not (given and label and model):
+        raise argparse.ArgumentTypeError(f"{text!r} is not <label>=<run or name>.")
+    return label, model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photographs", type=Path)
-    parser.add_argument("--model", required=True, help="the set for degraded photographs")
-    parser.add_argument("--first", default="x4", help="the set for clean ones")
+    parser.add_argument("models", type=labelled, nargs="*", metavar="label=model")
     parser.add_argument("--samples", type=int, default=3, help="degradations of a photograph")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
 
     pairs = degraded(asked.photographs, asked.samples)
-    clean, trained = (load_model(model_folder(name))[0] for name in (asked.first, asked.model))
-    methods: dict[str, Method] = {
-        "bicubic": Interpolation("bicubic"),
-        "clean": resolver(clean, Settings()),
-        "degraded": resolver(trained, Settings()),
-    }
+    given = dict(asked.models) or MODELS
+    models = {label: load_model(model_folder(model))[0] for label, model in given.items()}
+    methods: dict[str, Method] = {"bicubic": Interpolation("bicubic")}
+    methods |= {label: resolver(model, Settings()) for label, model in models.items()}
     found = {name: figures(method, [pair for pair, _ in pairs]) for name, method in methods.items()}
     shown = [pairs[n * asked.samples][0] for n in PICTURED if n * asked.samples < len(pairs)]
     if shown:
@@ -130,6 +137,7 @@ def main() -> None:
         ],
     )
     write_table(HERE / "README.md", quality(found, asked.samples), "quality")
+    *_, trained = models.values()
     assert trained.realism is not None
     write_table(HERE / "README.md", vector(trained.realism.eval(), pairs), "vector")
 

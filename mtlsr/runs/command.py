@@ -114,8 +114,12 @@ def execute(
             sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
             with around(cfg, folder, jobs):
                 serve()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         codes.append(INTERRUPTED)
+    except BrokenPipeError:  # nobody reads any more: `--help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        codes.append(FAILED)
     except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         codes.append(_complain(error))
     if codes:
