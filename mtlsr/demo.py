@@ -52,11 +52,13 @@ def check(cfg: DictConfig) -> None:
         ValueError, OSError: What is wrong, the value, and what is allowed.
     """
     from mtlsr.pages.serving import listening, needs_gradio
+    from mtlsr.pages.votes import check_votes
 
     needs_gradio()
     if cfg.ab is not None:
         for pair in _pairs(cfg):
             pair.shown()
+        check_votes(Path(cfg.votes))
     else:
         _upscaler(cfg, _models(cfg)[0])
     listening(cfg.port).close()
@@ -84,14 +86,16 @@ def _pairs(cfg: DictConfig) -> list[Pair]:
     folders = str(cfg.ab).split(",")
     if len(folders) != 2:
         raise UserError(f"ab is {cfg.ab!r}; two folders with a comma between them are needed.")
-    return pairs(Path(folders[0]), Path(folders[1]), cfg.seed)
+    a, b = (Path(folder).expanduser() for folder in folders)
+    return pairs(a, b, cfg.seed)
 
 
 def main() -> None:
     """Serve the command line."""
-    from mtlsr.runs.command import execute
+    from mtlsr.runs.command import ending_tidily, execute
 
-    execute("demo", run, check)
+    ending_tidily()
+    execute("demo", run, check, sweeps=False)
 
 
 if __name__ == "__main__":

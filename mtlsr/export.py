@@ -66,7 +66,7 @@ def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
-    execute("export", run, check)
+    execute("export", run, check, sweeps=False)
 
 
 if __name__ == "__main__":

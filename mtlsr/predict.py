@@ -8,7 +8,6 @@ larger than the memory is enlarged in tiles, and written row of tiles by row of 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,13 +91,22 @@ def check(cfg: DictConfig) -> None:
 
 def _waiting(cfg: DictConfig, found: Plan) -> dict[Path, Path]:
     """What of a plan is not there already, or is to be replaced."""
-    return {s: t for s, t in found.targets.items() if cfg.overwrite or not t.exists()}
+
+    def there(target: Path) -> bool:
+        return target.exists() and (not cfg.realism or _believed(target).exists())
+
+    return {s: t for s, t in found.targets.items() if cfg.overwrite or not there(t)}
+
+
+def _believed(target: Path) -> Path:
+    """The file that says what the network believes is wrong with a picture's original."""
+    return target.with_name(f"{target.name}.json")
 
 
 def _check_folder(output: Path) -> None:
     """Refuse an output that may not be written to, before anything is enlarged."""
     folder = output if output.is_dir() else output.parent
-    while not folder.exists():
+    while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"output is {str(output)!r}; {folder} may not be written to.")
@@ -112,9 +120,9 @@ def _enlarge(
     passed: Callable[[int, int], None],
 ) -> str:
     """Enlarge one file and return what is known of it, in words."""
+    from mtlsr.files import write_json
     from mtlsr.inference.pictures.picture import read_picture
     from mtlsr.inference.pictures.writing import check_picture, write_picture
-    from mtlsr.runs.files import write_json
 
     picture = read_picture(source)
     width, height = (upscaler.scale * side for side in picture.size)
@@ -190,11 +198,10 @@ def _upscaler(cfg: DictConfig) -> Upscaler:
 
 def main() -> None:
     """Serve the command line."""
-    from mtlsr.runs.command import execute
+    from mtlsr.runs.command import ending_tidily, execute
 
-    # Asked to end, it takes away what is half written, as it does on Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    execute("predict", run, check)
+    ending_tidily()
+    execute("predict", run, check, sweeps=False)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         by_tifffile(levels(6, 9).astype(np.float32), photometric="minisblack"),
         "floating-point",
     ),
-    "bomb.png": (png_header(60000, 60000), "more pixels than is safe to decode"),
+    "bomb.png": (png_header(60000, 60000), "more pixels than 536,870,912"),
     "locked.png": (encoded("PNG", levels(6, 9, 3)), "the file may not be read"),
 }
 """Name -> its bytes, and what is to be said of it."""

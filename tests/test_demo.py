@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -174,6 +175,38 @@ def test_a_person_judges_without_names(tmp_path: Path) -> None:
     assert votes[0]["better"] == votes[0]["left"]
     assert votes[1]["better"] == votes[1]["right"]
     assert votes[2]["better"] == "same"
+
+
+SERVING = """
+import sys
+from pathlib import Path
+from mtlsr.pages import serving
+from mtlsr.runs.command import ending_tidily
+
+async def page(scope, receive, send):
+    pass
+
+serving.application = lambda *_: page
+ending_tidily()
+serving.serve(lambda: None, 0, 1)
+"""
+
+
+@pytest.mark.skipif(not has_gradio(), reason="uvicorn comes with Gradio: the extra demo")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_was_uploaded_is_gone_however_the_page_ends(number: int, tmp_path: Path) -> None:
+    repository = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(repository)}
+    command = [sys.executable, "-c", SERVING]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert "The page is at" in process.stdout.readline()
+        (folder,) = tmp_path.glob("mtlsr_demo_*")
+        (folder / "uploaded.jpg").touch()
+        time.sleep(0.5)  # the server takes signals a little after it has said so
+        process.send_signal(number)
+        process.wait(30)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_gradio_it_says_what_to_install(

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ NAMES = [
     "photo(1).jpg", "a,b.jpg", "a=b.jpg", "été 2.jpg", "it's.jpg", "[x].png", "{y}.png", "1.10",
     "007", "true", "a\\b.png", "ends with\\", "\\'", "a:b #c%d@e!.png", "~home.png", "$1.png",
     '"twice".png'[1:], "-m.png", "plain.png",
-    "a${b}.png", "\\${x}\\", "a\\\\${b}'${c}", "$${x}",
+    "'Round Midnight.jpg", '"Heroes".jpg', "'", "a${b}.png", "\\${x}\\", "a\\\\${b}'${c}", "$${x}",
 ]  # fmt: skip
 
 
@@ -156,6 +157,27 @@ def test_what_stage_1_says_is_written_if_asked(
     assert list(said) == ["blur", "anisotropy", "noise", "jpeg", "resampling"]
     shown = ", ".join(f"{name} {value:.2f}" for name, value in said.items())
     assert capsys.readouterr().out.count(f"a.png: {shown}\n") == 2
+
+
+def test_what_stage_1_says_comes_later_for_pictures_without_it(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"model": tiny_model, "input": photographs(tmp_path / "in", "a.png")}
+    given["output"] = tmp_path / "out"
+    predict.run(configured(**given))
+    predict.run(configured(**given, realism=True))
+    assert files(tmp_path / "out") == {"a.png", "a.png.json"}
+    capsys.readouterr()
+    predict.run(configured(**given, realism=True))
+    assert "1 there already" in capsys.readouterr().out
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path, tiny_model: Path) -> None:
+    name = "a" * (255 - len(".png.json"))
+    photographs(tmp_path / "in", f"{name}.png")
+    given = {"model": tiny_model, "input": tmp_path / "in", "output": tmp_path / "out"}
+    predict.run(configured(**given, realism=True))
+    assert files(tmp_path / "out") == {f"{name}.png", f"{name}.png.json"}
 
 
 def test_a_network_of_one_task_has_nothing_to_say(
@@ -332,16 +354,33 @@ def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
     assert done.stdout == ""
 
 
+def test_a_disk_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda path: False)  # Z:\\ is its own parent
+    monkeypatch.setattr(predict.os, "access", lambda *_: False)
+    with pytest.raises(UserError, match="output is '/z/out'; / may not be written to"):
+        predict._check_folder(Path("/z/out"))
+
+
+def test_several_jobs_are_refused(command: Command, tmp_path: Path, tiny_model: Path) -> None:
+    photographs(tmp_path, "a.png")
+    done = command("predict", tmp_path, "-m", f"model={tiny_model}", "input=a.png", "scale=2,4")
+    assert done.returncode == 1
+    said = "mtlsr.predict does one thing at a time: -m has no meaning here."
+    assert done.stderr == f"mtlsr: {said}\n"
+    assert files(tmp_path) == {"a.png"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_is_half_written_is_taken_away_when_it_is_asked_to_end(
-    tmp_path: Path, tiny_model: Path
+    number: signal.Signals, tmp_path: Path, tiny_model: Path
 ) -> None:
     write_image(tmp_path / "a.png", np.zeros((3000, 3000, 3), np.uint8))
     given = [f"model={tiny_model}", f"input={tmp_path}/a.png", f"output={tmp_path}/out", "tile=64"]
     process = subprocess.Popen([sys.executable, "-m", "mtlsr.predict", *given], cwd=REPOSITORY)
     while process.poll() is None and not list(tmp_path.glob("out/.*")):
         time.sleep(0.01)
-    process.terminate()
-    assert process.wait(60) == 143
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -24,6 +24,13 @@ that starts other programs (EPS), and none of it is a photograph's."""
 PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, 2**24)
 """Bytes of a PNG's colour profile: as many as a JPEG's may have, from which it may come."""
 
+LARGEST = 2**29
+"""Pixels of a picture, at the most; Pillow stops at a third of it, and there are cameras of 200
+million."""
+
+if Image.MAX_IMAGE_PIXELS is not None:  # else whoever called us has no limit; it warns at a half
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, LARGEST // 2)
+
 DEEP_GREY = ("I;16", "I;16L", "I;16B", "I;16N")
 GREY = frozenset({"1", "L", "LA", "La", "I", *DEEP_GREY})
 """Pillow's modes of one channel, with or without transparency."""
@@ -109,7 +116,8 @@ def opened(path: Path) -> Iterator[Image.Image]:
         reason = "the file is empty" if empty else "this is not an image of a known kind"
         raise ImageError(path, reason) from None
     except Image.DecompressionBombError:
-        raise ImageError(path, "it has more pixels than is safe to decode") from None
+        reason = f"it has more pixels than {LARGEST:,}, the most that is safe to decode"
+        raise ImageError(path, reason) from None
     except Exception as error:  # decoders raise whatever a damaged file makes them stumble on
         reason = f"the image is damaged or cut short ({error})".replace("\n", " ")
         raise ImageError(path, reason) from error

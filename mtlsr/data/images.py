@@ -2,7 +2,6 @@
 
 import os
 import re
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from PIL import Image
 from mtlsr.data.decoding import ImageError as ImageError
 from mtlsr.data.decoding import decode, eight_bits, frames_of, opened
 from mtlsr.errors import UserError
+from mtlsr.files import replacing
 
 UInt8 = NDArray[np.uint8]
 
@@ -119,12 +119,8 @@ def write_image(path: str | Path, image: UInt8) -> None:
         raise ImageError(path, "its folder does not exist")
 
     format_ = Image.registered_extensions()[suffix]
-    unfinished = path.with_name(f".{uuid.uuid4().hex}{suffix}")
-    try:
-        Image.fromarray(image).save(unfinished, format=format_, **OPTIONS.get(suffix, {}))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path, binary=True) as file:
+        Image.fromarray(image).save(file, format=format_, **OPTIONS.get(suffix, {}))
 
 
 def find_images(folder: str | Path) -> list[Path]:

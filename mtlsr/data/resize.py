@@ -315,7 +315,7 @@ def enlarge_and_add(x: Tensor, scale: int, *details: Tensor) -> Tensor:
     _check_batch(x)
     with torch.autocast(x.device.type, enabled=False):
         image = x if x.dtype == torch.float64 else x.float()
-        if torch.is_grad_enabled() or torch.compiler.is_exporting():
+        if torch.is_grad_enabled() or torch.compiler.is_exporting() or x.device.type != "cpu":
             phases = _phases(image, scale)
             for detail in details:
                 phases = phases + detail if phases.requires_grad else phases.add_(detail)
@@ -353,11 +353,12 @@ def _strips(x: Tensor, scale: int) -> list[slice]:
 
 
 def _by_phases(x: Tensor) -> bool:
-    # cuDNN would round to TF32 where it may; and where a network's convolutions are counted, with
-    # stand-ins for tensors, this is none of them. An exported file, though, must not hold matrices
-    # that grow by the square of an image's side.
+    # cuDNN would round to TF32 where it may, as in training, which has one size of image; where a
+    # network's convolutions are counted, with stand-ins for tensors, this is none of them. An
+    # exported file, though, must not hold matrices that grow by the square of an image's side.
+    exact = x.device.type == "cpu" or not torch.backends.cudnn.allow_tf32
     traced = torch.compiler.is_compiling() or isinstance(x, FakeTensor)
-    return x.device.type == "cpu" and (torch.compiler.is_exporting() or not traced)
+    return exact and (torch.compiler.is_exporting() or not traced)
 
 
 def _phases(x: Tensor, scale: int) -> Tensor:
@@ -367,7 +368,8 @@ def _phases(x: Tensor, scale: int) -> Tensor:
     the same order, so that a part of an image would not come out like that part of the whole.
     """
     channels = x.shape[1]
-    return F.conv2d(_continued(x), _phase_kernels(scale, channels, x.dtype), groups=channels)
+    kernels = _phase_kernels(scale, channels, x.dtype).to(x.device)
+    return F.conv2d(_continued(x), kernels, groups=channels)
 
 
 def _continued(x: Tensor) -> Tensor:

@@ -15,13 +15,15 @@ VIEWS = range(8)
 
 
 def viewed(image: Tensor, view: int) -> Tensor:
-    """Turn or mirror an image (N, C, h, w); 0 leaves it as it is."""
+    """Turn or mirror an image (N, C, h, w); 0 leaves it as it is, and copies nothing."""
+    if view == 0:
+        return image
     return image.mT.flip(_mirrored(view)) if view & 4 else image.flip(_mirrored(view))
 
 
 def viewed_back(image: Tensor, view: int) -> Tensor:
     """Undo `viewed`."""
-    mirrored = image.flip(_mirrored(view))
+    mirrored = image.flip(_mirrored(view)) if view & 3 else image
     return mirrored.mT if view & 4 else mirrored
 
 
@@ -50,12 +52,14 @@ def mean_of_views(enlarged: Callable[[int], Tensor], views: Sequence[int] = VIEW
         enlarged: The number of a view -> what the network makes of it, not turned back.
         views: Those that count.
     """
-    total: Tensor | None = None
-    for view in views:
-        seen = viewed_back(enlarged(view).float(), view)
-        total = seen.contiguous() if total is None else total.add_(seen)
-    assert total is not None
-    return total if len(views) == 1 else total.div_(len(views))
+    first, *others = views
+    mean = viewed_back(enlarged(first).float(), first)
+    if others:
+        mean = mean.clone(memory_format=torch.contiguous_format)  # ours, to add to
+        for view in others:
+            mean.add_(viewed_back(enlarged(view).float(), view))
+        mean.div_(len(views))
+    return mean
 
 
 def self_ensemble(enlarge: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

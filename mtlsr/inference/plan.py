@@ -54,11 +54,12 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
     if output.exists() and not output.is_dir():
         raise UserError(f"output is {str(output)!r}, which is a file; a folder is needed.")
     originals, root, found = _found(source, output)
-    owners: dict[Path, Path] = {}
+    owners: dict[str, Path] = {}
     inputs = {_real(original) for original in originals}
     for original in originals:
         target = (output / original.relative_to(root)).with_suffix(_suffix(original, format))
-        owner = owners.setdefault(target, original)
+        # Many disks take A.png and a.png for the same file.
+        owner = owners.setdefault(str(target).casefold(), original)
         if _real(target) in inputs:
             found.refused.append(f"{original}: {target} is an original, which would be lost.")
         elif owner != original:
@@ -122,7 +123,7 @@ def _root(pattern: Path) -> Path:
     """The folder that a pattern begins to search in."""
     fixed = Path()
     for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
+        if glob.has_magic(part) and not (fixed / part).is_dir():
             break
         fixed /= part
     return fixed

@@ -209,7 +209,10 @@ class Upscaler:
         alpha = image[:, :, -1] if image.shape[2] in (2, 4) else None
         colours = image if alpha is None else image[:, :, :-1]
         most = np.iinfo(image.dtype).max
-        given = to_tensor(colours) if most == 255 else to_tensor(colours.astype(np.float32) / most)
+        if most > 255:
+            colours = colours.astype(np.float32)
+            colours /= most
+        given = to_tensor(colours)
         width = self.scale * image.shape[1]
         for piece in self._enlarger.pieces(given.expand(-1, 3, -1, -1), progress, maps):
             rows, columns, seen = piece.rows, piece.columns, piece.seen

@@ -1,7 +1,6 @@
 """Fit the natural scene statistics that NIQE compares with."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from mtlsr.data.images import read_image
 from mtlsr.errors import UserError
+from mtlsr.files import replacing
 from mtlsr.metrics._niqe import BLOCK, FEATURES, Statistics, block_features, statistics
 from mtlsr.metrics.planes import Plane, one_channel
 
@@ -66,13 +66,8 @@ def write(output: Path, found: Fit, photographs: Mapping[str, Sequence[Path]]) -
         "mean": _rounded(found.statistics.mean),
         "covariance": [_rounded(row) for row in found.statistics.covariance],
     }
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        text = json.dumps(content).replace("], [", "],\n[")
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        os.replace(unfinished, output)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(output) as file:
+        file.write(json.dumps(content).replace("], [", "],\n[") + "\n")
 
 
 def _rounded(row: Plane) -> list[float]:

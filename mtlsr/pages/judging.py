@@ -35,8 +35,9 @@ def page(pairs: Sequence[Pair], votes: Path) -> gradio.Blocks:
         if seen == len(said) < len(pairs):  # else it was pressed before the next pair was there
             pair = pairs[seen]
             better = {"left": pair.left, "right": pair.right}.get(side, "same")
+            following = show(seen + 1, [*said, better])  # first: a vote is kept once or not at all
             keep(votes, session, pair, better)
-            said = [*said, better]
+            return seen + 1, [*said, better], *following
         return len(said), said, *show(len(said), said)
 
     with gradio.Blocks(title="Which is better?", analytics_enabled=False) as blocks:

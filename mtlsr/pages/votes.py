@@ -59,12 +59,10 @@ def pairs(a: Path, b: Path, seed: int) -> list[Pair]:
     """The pictures that both folders hold, in an order and on sides that follow from the seed.
 
     Raises:
-        UserError: A folder is missing or holds no image, or they have no name in common.
+        UserError: A folder is missing, holds no image or two of one name, or they have no name in
+            common.
     """
-    found = [
-        {path.relative_to(folder).with_suffix("").as_posix(): path for path in find_images(folder)}
-        for folder in (a, b)
-    ]
+    found = [_by_name(folder) for folder in (a, b)]
     names = sorted(found[0].keys() & found[1].keys())
     if not names:
         raise UserError(f"{a} and {b} have no image of the same name.")
@@ -74,6 +72,16 @@ def pairs(a: Path, b: Path, seed: int) -> list[Pair]:
         Pair(names[i], {"A": found[0][names[i]], "B": found[1][names[i]]}, "AB"[sides[i]])
         for i in order
     ]
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    """Name without its suffix -> image."""
+    found: dict[str, Path] = {}
+    for path in find_images(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if found.setdefault(name, path) != path:
+            raise UserError(f"{found[name]} and {path} have the same name; which is to be shown?")
+    return found
 
 
 def most_different(left: UInt8, right: UInt8) -> tuple[slice, slice]:
@@ -88,6 +96,19 @@ def most_different(left: UInt8, right: UInt8) -> tuple[slice, slice]:
     total += sums[below, beside] - sums[below + height, beside]
     i, j = np.unravel_index(total.argmax(), total.shape)
     return slice(rows[i], rows[i] + height), slice(columns[j], columns[j] + width)
+
+
+def check_votes(path: Path) -> None:
+    """Refuse a file that votes cannot be written to, before anybody votes.
+
+    Raises:
+        UserError: It is a folder, or may not be written to.
+    """
+    place = path
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if path.is_dir() or not os.access(place, os.W_OK) or (place != path and not place.is_dir()):
+        raise UserError(f"votes is {str(path)!r}, which cannot be written; a CSV file is needed.")
 
 
 def keep(path: Path, session: str, pair: Pair, better: str) -> None:

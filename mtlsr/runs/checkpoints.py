@@ -15,7 +15,7 @@ from lightning_fabric.plugins import TorchCheckpointIO
 from torch import Tensor
 
 from mtlsr.errors import UserError
-from mtlsr.runs.files import replacing
+from mtlsr.files import replacing
 from mtlsr.runs.schema import StageName
 
 LAST, PREVIOUS, BEST = NAMES = "last.ckpt", "previous.ckpt", "best.ckpt"

@@ -75,6 +75,7 @@ def execute(
     check: Callable[[DictConfig], object] = lambda cfg: None,
     around: Callable[[DictConfig, Path, list[list[str]]], AbstractContextManager[None]]
     | None = None,
+    sweeps: bool = True,
 ) -> None:
     """Serve `python -m mtlsr.<command>`.
 
@@ -85,6 +86,7 @@ def execute(
             starts and before anything is written; raises ValueError or OSError where it cannot.
         around: Context of a sweep; takes the first job's configuration, the sweep's folder and
             the overrides of every job.
+        sweeps: Whether -m has a meaning: each job has a folder of its own.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name may hold what the terminal cannot show
@@ -101,6 +103,8 @@ def execute(
     job = guarded(run, codes)
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
+        if not sweeps and _sweeps(sys.argv[1:]):
+            raise ConfigError(f"mtlsr.{command} does one thing at a time: -m has no meaning here.")
         sys.argv[1:] += _home(command, sys.argv[1:])
         jobs = _jobs(sys.argv[1:])
         for overrides in jobs:
@@ -124,6 +128,18 @@ def execute(
         codes.append(_complain(error))
     if codes:
         sys.exit(max(codes))
+
+
+def ending_tidily() -> None:
+    """Let what asks this process to end, end it like Ctrl-C: what is half-written is taken away."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    closed = getattr(signal, "SIGHUP", None)  # the terminal is; Windows has none
+    if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # not under nohup
+        signal.signal(closed, end)
 
 
 def guarded(
@@ -183,7 +199,8 @@ def quoted(argument: str, arguments: list[str]) -> str:
         return argument
     sweeps = "," in value and key != "sweep" and _sweeps(arguments)
     listed = key in LISTS and re.fullmatch(r"\[.*\]|\{.*\}", value)
-    if sweeps or listed or value.startswith(("'", '"', "${")):
+    already = len(value) > 1 and value[0] in "'\"" and value.endswith(value[0])
+    if sweeps or listed or already or value.startswith("${"):
         return argument
     value = os.path.expanduser(value)
     if not key.startswith("hydra."):  # whose folders may be named by ${now:...}

@@ -4,6 +4,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtlsr.files import replacing
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -15,9 +17,5 @@ def can_draw() -> bool:
 
 def save(figure: "Figure", path: Path) -> None:
     """Write a plot as PNG, completely or not at all."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    try:
-        figure.savefig(unfinished, format="png", dpi=150)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path, binary=True) as file:
+        figure.savefig(file, format="png", dpi=150)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from mtlsr.runs.files import write_json
+from mtlsr.files import write_json
 from mtlsr.runs.schema import ConfigError
 
 NAME = "manifest.json"

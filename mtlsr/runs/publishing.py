@@ -9,6 +9,7 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from rich.console import Console
 
 from mtlsr.data.datasets import Dataset
+from mtlsr.files import write_json
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.metrics.protocol import Protocol
@@ -17,7 +18,6 @@ from mtlsr.runs import build, hardware, photographs, pictures
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.evaluation.measuring import evaluate
 from mtlsr.runs.evaluation.tables import rich_table, sheet
-from mtlsr.runs.files import write_json
 from mtlsr.runs.reading import read_anew
 from mtlsr.runs.terms import held_out_terms
 from mtlsr.runs.tracking import log_panels

@@ -8,10 +8,10 @@ from typing import Any
 import pytorch_lightning as pl
 from omegaconf import DictConfig, OmegaConf
 
+from mtlsr.files import link
 from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.checkpoints import LAST, folder_of
-from mtlsr.runs.files import link
 from mtlsr.runs.guard import BadStep, gradient_norms, values_of
 from mtlsr.runs.interruption import listening
 from mtlsr.runs.manifest import read_manifest

@@ -7,8 +7,8 @@ from typing import Any
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.errors import UserError
+from mtlsr.files import link, write_json
 from mtlsr.runs.checkpoints import LAST, folder_of, newest
-from mtlsr.runs.files import link, write_json
 from mtlsr.runs.schema import STAGES, ConfigError, StageName
 
 LEFT_OUT = "left_out.json"

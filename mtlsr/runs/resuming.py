@@ -6,9 +6,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from mtlsr.files import sweep
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.checkpoints import folder_of, newest
-from mtlsr.runs.files import sweep
 from mtlsr.runs.schema import STAGES, ConfigError, StageName
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from mtlsr.files import link
 from mtlsr.runs.checkpoints import BEST, LAST, PREVIOUS, State
-from mtlsr.runs.files import link
 from mtlsr.runs.generators import generator_states, restore_generators
 from mtlsr.runs.tracking import MetricsCsv
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from mtlsr.runs.files import replacing, sync
+from mtlsr.files import replacing, sync
 from mtlsr.runs.loggers import loggers as named
 from mtlsr.runs.pruning import Pruned
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from mtlsr.runs.files import write_json
+from mtlsr.files import write_json
 from mtlsr.runs.manifest import Manifest
 from mtlsr.runs.tracking import METRICS
 

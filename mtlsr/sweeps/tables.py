@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mtlsr.files import replacing
 from mtlsr.metrics.table import Measure
-from mtlsr.runs.files import replacing
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.statistics import Board, Score

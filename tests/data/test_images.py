@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from mtlsr.data.images import ImageError, find_images, read_image, write_image
+from mtlsr.data.images import ImageError, find_images, read_header, read_image, write_image
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -94,7 +94,7 @@ def truncated() -> bytes:
         (truncated()[:40], "damaged or cut short|not an image"),
         (b"just some text\n", "not an image"),
         (b"", "empty"),
-        (png_header(60000, 60000), "more pixels than is safe"),
+        (png_header(60000, 60000), "more pixels than 536,870,912, the most that is safe"),
     ],
     ids=["truncated", "header only", "text", "empty", "bomb"],
 )
@@ -106,6 +106,12 @@ def test_broken_files_give_one_clear_sentence(tmp_path: Path, content: bytes, re
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert caught.value.path == path
+
+
+def test_the_largest_sensors_are_not_taken_for_a_trap(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(16320, 12240))
+    header = read_header(tmp_path / "a.png")
+    assert (header.width, header.height) == (16320, 12240)
 
 
 def test_missing_file_folder_and_floats(tmp_path: Path) -> None:

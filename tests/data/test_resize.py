@@ -1,4 +1,5 @@
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,19 @@ def test_details_are_added_as_if_each_were_shuffled_first(
     assert torch.equal(found, expected)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert all(map(torch.equal, details, before))
+
+
+def test_a_gpu_keeps_no_matrices_of_the_sizes_of_photographs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # meta knows none
+    before = resampling_matrix.cache_info().misses
+    with torch.backends.cudnn.flags(allow_tf32=False), torch.no_grad():
+        for side in (1500, 1516, 1532):
+            x = torch.empty(1, 3, side, 2000, device="meta")
+            assert enlarge_and_add(x, 4, torch.empty(1, 48, side, 2000, device="meta")).is_meta
+            assert resize(x, (2 * side, 4000)).shape == (1, 3, 2 * side, 4000)
+    assert resampling_matrix.cache_info().misses <= before + 2  # of five pixels
 
 
 @pytest.mark.parametrize("size", [(180, 100), (200, 90), (23, 1000), (64, 64)])

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import resize
-from mtlsr.inference.ensemble import VIEWS, self_ensemble, viewed, viewed_back
+from mtlsr.inference.ensemble import VIEWS, mean_of_views, self_ensemble, viewed, viewed_back
 from mtlsr.inference.methods.network import Network, Settings, foreign, resolver
 from mtlsr.inference.upscaler import Upscaler
 from mtlsr.networks.folder import load_model
@@ -25,6 +25,19 @@ def test_views_are_the_eight_symmetries_of_a_square_and_can_be_undone() -> None:
     oblong = torch.rand(1, 2, 3, 5)
     for view in VIEWS:
         torch.testing.assert_close(viewed_back(viewed(oblong, view), view), oblong, rtol=0, atol=0)
+
+
+def test_one_view_is_no_copy() -> None:
+    image = torch.rand(1, 3, 4, 5)
+    assert viewed(image, 0).data_ptr() == viewed_back(image, 0).data_ptr() == image.data_ptr()
+    assert mean_of_views(lambda view: image, [0]).data_ptr() == image.data_ptr()
+
+
+def test_eight_views_leave_what_they_are_the_mean_of() -> None:
+    image = torch.rand(1, 3, 4, 4)
+    before = image.clone()
+    mean_of_views(lambda view: image)
+    assert torch.equal(image, before)
 
 
 def test_what_is_the_same_in_all_directions_is_its_own_mean() -> None:

@@ -36,6 +36,12 @@ def test_plan_never_writes_two_images_to_one_file(tmp_path: Path) -> None:
     assert [path.name for path in found.targets] == ["a.jpg", "b.png"]
     assert len(found.refused) == 1
     assert "a.png is already taken by a.jpg." in found.refused[0]
+    source = fill(
+        tmp_path / "cases", "IMG.JPG", "img.webp"
+    )  # one file on a disk that is case-blind
+    found = plan(source, tmp_path / "out")
+    assert [path.name for path in found.targets] == ["IMG.JPG"]
+    assert "img.png is already taken by IMG.JPG." in found.refused[0]
 
 
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
@@ -131,6 +137,7 @@ def test_patterns(tmp_path: Path) -> None:
         return {str(a.relative_to(source)): str(b.relative_to(out)) for a, b in targets.items()}
 
     inside = source.name
+    assert found(f"{source}/*") == {"a.jpg": "a.png", "b.png": "b.png"}
     assert found(f"{fixed}/*") == {"a.jpg": f"{inside}/a.png", "b.png": f"{inside}/b.png"}
     assert found(f"{fixed}/**/*.jpg").keys() == {"a.jpg", "s/c.jpg", "s/t/d.jpg"}
     plain = fill(tmp_path / "plain", "a.jpg", "s/c.jpg", "s/t/d.jpg")

@@ -6,7 +6,17 @@ import pytest
 from PIL import Image
 
 from mtlsr.errors import UserError
-from mtlsr.pages.votes import FIELDS, STEP, WINDOW, Pair, keep, most_different, pairs, summary
+from mtlsr.pages.votes import (
+    FIELDS,
+    STEP,
+    WINDOW,
+    Pair,
+    check_votes,
+    keep,
+    most_different,
+    pairs,
+    summary,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -70,6 +80,16 @@ def test_votes_are_appended(tmp_path: Path) -> None:
     assert {(row["image"], row["left"], row["right"]) for row in rows} == {('a, "b"', "B", "A")}
 
 
+def test_a_place_for_votes_is_looked_at_first(tmp_path: Path) -> None:
+    check_votes(tmp_path / "new/deeper/votes.csv")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "votes.csv").touch()
+    check_votes(tmp_path / "votes.csv")
+    for wrong in (tmp_path, tmp_path / "votes.csv" / "votes.csv"):
+        with pytest.raises(UserError, match="which cannot be written; a CSV file is needed"):
+            check_votes(wrong)
+
+
 def test_summary() -> None:
     said = summary(["A"] * 9 + ["B"] + ["same"] * 3)
     assert said.startswith("A was better 9 times, B 1 times, neither 3 times.")
@@ -78,6 +98,10 @@ def test_summary() -> None:
 
 
 def test_refusals(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6)).save(tmp_path / "a/alone.bmp")
+    with pytest.raises(UserError, match=r"alone.bmp and .*alone.png have the same name; which"):
+        pairs(*folders, 0)
+    (tmp_path / "a/alone.bmp").unlink()
     (tmp_path / "c").mkdir()
     with pytest.raises(ValueError, match="holds no image"):
         pairs(folders[0], tmp_path / "c", 0)

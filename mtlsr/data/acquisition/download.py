@@ -18,6 +18,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 from mtlsr.errors import UserError
+from mtlsr.files import write_json
 
 CHUNK = 1 << 18
 """Bytes that are read at once: small enough for a smooth progress bar."""
@@ -158,10 +159,7 @@ class _Part:
         """Start at the first byte of a version."""
         self.discard()
         if validator is not None:
-            unfinished = self.note.with_name(self.note.name + ".tmp")
-            note = {"url": self.url, "validator": validator}
-            unfinished.write_text(json.dumps(note), encoding="utf-8")
-            os.replace(unfinished, self.note)
+            write_json(self.note, {"url": self.url, "validator": validator})
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)  # first: bytes without a note are never used

@@ -5,7 +5,6 @@ else from its beginning. Two processes never work on one data set at the same ti
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from mtlsr.data.acquisition.download import DownloadError, Fetched, Report, down
 from mtlsr.data.acquisition.extract import LIMITS, ArchiveError, Limits, Parcel, extract, sweep
 from mtlsr.data.acquisition.sources import SOURCES, Archive, data_folder
 from mtlsr.errors import UserError
+from mtlsr.files import write_json
 
 DOWNLOADS = ".downloads"
 """Folder in the data folder: what is on its way, and what is known of what came."""
@@ -167,7 +167,4 @@ def _known(record: Path) -> dict[str, Fetched]:
 
 
 def _remember(record: Path, came: dict[str, Fetched]) -> None:
-    unfinished = record.with_name(record.name + ".tmp")
-    entries = {file: vars(fetched) for file, fetched in came.items()}
-    unfinished.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, record)
+    write_json(record, {file: vars(fetched) for file, fetched in came.items()})

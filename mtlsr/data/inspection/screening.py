@@ -8,7 +8,6 @@ such files out, each has to be decoded once (``Decoded`` remembers which of them
 
 import json
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +18,7 @@ from typing import Literal
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.images import Header, ImageError, read_header, read_image
 from mtlsr.errors import UserError
+from mtlsr.files import write_json
 
 Unusable = Literal["refuse", "skip"]
 """What happens to files that cannot be used: nothing starts, or they are left out."""
@@ -142,12 +142,7 @@ class Decoded:
 
     def _write(self, known: Mapping[str, str | None]) -> None:
         self.record.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.record.with_name(f".{uuid.uuid4().hex}.json")
-        try:
-            unfinished.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            os.replace(unfinished, self.record)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_json(self.record, known)
 
 
 def _state(path: Path) -> str:

@@ -88,7 +88,12 @@ class _Graph:
 
     def _run(self, lr: Tensor) -> Tensor:
         given = np.ascontiguousarray(lr.numpy(force=True), self.type)
-        (enlarged,) = self.session.run([self.output], {self.name: given})
+        try:
+            (enlarged,) = self.session.run([self.output], {self.name: given})
+        except Exception as error:  # onnxruntime's have no base of their own
+            size = "x".join(map(str, lr.shape[2:]))
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{self.path} cannot enlarge {size} pixels: {reason}") from error
         return torch.from_numpy(np.asarray(enlarged, np.float32)).to(lr.device)
 
     def _scale(self) -> int:

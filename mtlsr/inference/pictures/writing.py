@@ -1,7 +1,5 @@
 """Picture files of every format, whole or not at all."""
 
-import os
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +12,7 @@ from PIL import Image
 from mtlsr.data.decoding import Levels, eight_bits
 from mtlsr.data.images import OPTIONS
 from mtlsr.errors import UserError
+from mtlsr.files import replacing
 from mtlsr.inference.pictures.picture import Notes
 from mtlsr.inference.pictures.png import write_png
 from mtlsr.inference.pictures.tiff import write_tiff
@@ -111,11 +110,6 @@ def write_picture(
         OSError: The disk is full, or the folder may not be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        with unfinished.open("wb") as file:
-            write = FORMATS[SUFFIXES[path.suffix.lower()]].write
-            write(file, size, bands, notes or Notes())
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write = FORMATS[SUFFIXES[path.suffix.lower()]].write
+    with replacing(path, binary=True) as file:
+        write(file, size, bands, notes or Notes())

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.files import replacing
 from mtlsr.inference.methods.base import Method
 from mtlsr.networks.measure import multiply_adds, parameters
 from mtlsr.runs import drawing
 from mtlsr.runs.evaluation.results import Results
-from mtlsr.runs.files import replacing
 
 OUTPUT = 720, 1280
 """Size of the image that is made, as the literature counts multiply-adds."""

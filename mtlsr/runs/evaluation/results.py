@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mtlsr.files import replacing, write_json
 from mtlsr.metrics.protocol import Protocol, check_comparable
 from mtlsr.metrics.table import Measure
-from mtlsr.runs.files import replacing, write_json
 from mtlsr.runs.recorded import KEYS, PER_IMAGE, RESULTS, Recorded, infinities, read
 from mtlsr.runs.schema import ConfigError
 

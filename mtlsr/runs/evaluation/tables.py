@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from mtlsr.files import replacing
 from mtlsr.metrics.published import published
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.evaluation.results import Results
-from mtlsr.runs.files import replacing
 
 LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}

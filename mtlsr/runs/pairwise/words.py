@@ -9,8 +9,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from mtlsr.files import replacing
 from mtlsr.metrics.paired import Interval
-from mtlsr.runs.files import replacing
 from mtlsr.runs.pairwise.differences import SURE, Difference
 
 HEADS = ("set", "metric", "first − second", "better", "mean", "95 % interval", "p")

@@ -15,8 +15,8 @@ from mtlsr.data.inspection.screening import only
 from mtlsr.data.inspection.verification import verify
 from mtlsr.data.layouts import benchmark
 from mtlsr.data.pairs import published_lr
+from mtlsr.files import write_json
 from mtlsr.runs import photographs
-from mtlsr.runs.files import write_json
 from mtlsr.runs.preparing.found import SPLITS, Found, Split
 from mtlsr.runs.preparing.screen import Screen
 from mtlsr.runs.schema import ConfigError

@@ -14,10 +14,10 @@ from mtlsr.data.images import write_image
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
+from mtlsr.files import replacing
 from mtlsr.inference.device import computing, ready
 from mtlsr.networks.measure import LiveMemory
 from mtlsr.runs import build, drawing, hardware, photographs
-from mtlsr.runs.files import replacing
 from mtlsr.runs.schema import STAGES
 from mtlsr.runs.timing.common import Figure, autocast, clocked, stage_of
 from mtlsr.runs.timing.processes import check_proc, spend, training

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mtlsr.runs.files import write_json
+from mtlsr.files import write_json
 from mtlsr.runs.manifest import commit, hardware
 from mtlsr.runs.schema import ConfigError
 from mtlsr.runs.timing.common import Figure

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mtlsr.files import replacing
 from mtlsr.metrics.table import Measure
-from mtlsr.runs.files import replacing
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.runs.training import MONITORED
 from mtlsr.sweeps import details

@@ -122,6 +122,23 @@ def test_the_files_own_precision_counts(tmp_path: Path) -> None:
 
 
 @needs_onnx
+def test_a_file_that_cannot_take_a_size_says_so(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    shape = numpy_helper.from_array(np.array([1, 3, 64, 64], np.int64), "shape")
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, f"{name}h", f"{name}w"))
+        for name in ("lr", "sr")
+    ]
+    node = helper.make_node("Reshape", ["lr", "shape"], ["sr"])
+    graph = helper.make_graph([node], "inner", ends[:1], ends[1:], [shape])
+    opset = [helper.make_opsetid("", 17)]
+    save(helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "inner.onnx")
+    with pytest.raises(UserError, match=r"inner.onnx cannot enlarge 32x32 pixels: .*[Rr]eshape"):
+        onnx_network(tmp_path / "inner.onnx", Settings())
+
+
+@needs_onnx
 @pytest.mark.parametrize(
     ("shape", "number", "scale", "said"),
     [

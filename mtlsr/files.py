@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,11 @@ def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
 
     On failure nothing is left of it, and what `path` was stays. Text unless `binary`.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Short: beside `path` there may be no room for a name that is longer.
+    unfinished = path.with_name(f".{uuid.uuid4().hex[:8]}.tmp")
     text: dict[str, Any] = {} if binary else {"newline": "", "encoding": "utf-8"}
     try:
-        with unfinished.open("wb" if binary else "w", **text) as file:
+        with unfinished.open("w+b" if binary else "w", **text) as file:
             yield file
             sync(file)
         os.replace(unfinished, path)
@@ -45,7 +47,7 @@ def link(path: Path, other: Path) -> None:
     """
     if other.exists() and other.samefile(path):
         return
-    unfinished = other.with_name(f".{other.name}.{os.getpid()}.tmp")
+    unfinished = other.with_name(f".{uuid.uuid4().hex[:8]}.tmp")
     try:
         os.link(path, unfinished)
     except OSError:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.runs.files import replacing, sweep, write_json
+from mtlsr.files import replacing, sweep, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path):
