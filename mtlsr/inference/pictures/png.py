@@ -6,7 +6,7 @@ Portable Network Graphics, third edition (W3C 2025, https://www.w3.org/TR/png-3/
 import struct
 import zlib
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,9 @@ ROWS = 64
 """Rows that are filtered at a time."""
 
 
-def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], notes: Notes) -> None:
+def write_png(
+    file: IO[bytes], size: tuple[int, int], bands: Iterable[Levels], notes: Notes
+) -> None:
     """Write a picture; the bands are asked for one after the other, and not kept.
 
     Args:
@@ -51,7 +53,7 @@ def write_png(file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], no
     _chunk(file, b"IEND", b"")
 
 
-def _begin(file: BinaryIO, size: tuple[int, int], band: Levels, notes: Notes) -> None:
+def _begin(file: IO[bytes], size: tuple[int, int], band: Levels, notes: Notes) -> None:
     # Deflated, filtered row by row, not interlaced.
     depth, colours = 8 * band.dtype.itemsize, COLOUR_TYPES[band.shape[2]]
     _chunk(file, b"IHDR", struct.pack(">IIBBBBB", *size, depth, colours, 0, 0, 0))
@@ -79,7 +81,7 @@ def _filtered(rows: NDArray[np.uint8]) -> bytes:
     return np.pad(difference, ((0, 0), (1, 0)), constant_values=PAETH).tobytes()
 
 
-def _chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
+def _chunk(file: IO[bytes], kind: bytes, data: bytes) -> None:
     if data or kind != b"IDAT":
         file.write(struct.pack(">I", len(data)) + kind + data)
         file.write(struct.pack(">I", zlib.crc32(kind + data)))

@@ -6,7 +6,7 @@ lays out the directory; it cannot write colours of sixteen bits, nor a picture p
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
@@ -30,7 +30,7 @@ SAMPLES, ROWS_PER_STRIP, COUNTS, PREDICTOR, EXTRA, PROFILE = 277, 278, 279, 317,
 
 
 def write_tiff(
-    file: BinaryIO, size: tuple[int, int], bands: Iterable[Levels], notes: Notes
+    file: IO[bytes], size: tuple[int, int], bands: Iterable[Levels], notes: Notes
 ) -> None:
     """Write a picture; see `mtlsr.inference.pictures.png.write_png`. Grey of sixteen bits with
     transparency becomes RGB.
@@ -81,7 +81,7 @@ def _directory(size: tuple[int, int], strip: Levels, notes: Notes) -> ImageFileD
     return directory
 
 
-def _place(file: BinaryIO, directory: ImageFileDirectory_v2, counts: list[int]) -> None:
+def _place(file: IO[bytes], directory: ImageFileDirectory_v2, counts: list[int]) -> None:
     """Write header and directory for strips of these lengths, which follow each other."""
     # Pillow counts the places of strips from the end of the directory.
     directory[OFFSETS] = tuple(np.cumsum([0, *counts[:-1]]).tolist())

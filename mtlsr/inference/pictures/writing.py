@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,7 @@ JPEG_NOTES = 65533
 
 def _whole(
     name: str,
-    file: BinaryIO,
+    file: IO[bytes],
     size: tuple[int, int],
     bands: Iterable[Levels],
     notes: Notes,
@@ -49,7 +49,7 @@ class Format:
 
     suffixes: tuple[str, ...]
     """Of its files; the first one is given to those that had another."""
-    write: Callable[[BinaryIO, tuple[int, int], Iterable[Levels], Notes], None]
+    write: Callable[[IO[bytes], tuple[int, int], Iterable[Levels], Notes], None]
     longest: int = 2**31 - 1
     """Pixels of a side, at the most."""
     transparent: bool = True
