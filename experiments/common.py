@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -21,14 +23,19 @@ from mtlsr.runs.manifest import commit
 
 SCALE = 4
 
+T = TypeVar("T")
+
+_running: set["subprocess.Popen[Any]"] = set()
+"""Commands that have not ended."""
+
 
 def train(folder: Path, *overrides: str, threads: int) -> None:
-    """Train one run, quietly, unless its folder holds it already.
+    """Train one run, quietly, unless its folder holds it already; what was stopped goes on.
 
     Raises:
         ValueError: The folder holds another training, or one by another commit.
     """
-    given = [f"hydra.run.dir={folder}", "logger=csv", "trainer.progress=false"]
+    given = [f"hydra.run.dir={folder}", "resume=auto", "logger=csv", "trainer.progress=false"]
     given += [f"trainer.threads={threads}", *overrides]
     manifest = folder / "manifest.json"
     if manifest.exists() and (found := json.loads(manifest.read_text()))["status"] == "done":
@@ -52,20 +59,54 @@ def call(command: Sequence[str], **options: Any) -> int:
     Args:
         options: Those of subprocess.Popen.
     """
+    alone = threading.current_thread() is threading.main_thread()  # else see `in_parallel`
+    with subprocess.Popen(command, start_new_session=True, **options) as child:
+        _running.add(child)
+        try:
+            with _passing_on() if alone else nullcontext():
+                return child.wait()
+        finally:
+            _running.discard(child)
+
+
+def in_parallel(jobs: int, do: Callable[[T], object], items: Iterable[T]) -> None:
+    """Do something for every item, several at a time.
+
+    What asks us to stop is passed on to the commands that run, and nothing else is begun.
+
+    Raises:
+        SystemExit: It was stopped.
+        Exception: What the first item raised that failed.
+    """
+    with _passing_on() as asked, ThreadPoolExecutor(jobs) as pool:
+        done = pool.map(lambda item: None if asked else do(item), items)
+        try:
+            list(done)
+        except subprocess.CalledProcessError:
+            if not asked:
+                raise
+        if asked:
+            print("Stopped. The same command goes on where it was.", file=sys.stderr)
+            sys.exit(128 + asked[0])
+
+
+@contextmanager
+def _passing_on() -> Iterator[list[int]]:
+    """Pass on to the commands that run what asks us to stop; yields the signals that came."""
+    asked: list[int] = []
 
     def pass_on(number: int, _: object) -> None:
-        with suppress(ProcessLookupError):  # it has just ended
-            os.killpg(child.pid, number)
+        asked.append(number)
+        for child in tuple(_running):
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(child.pid, number)
 
-    with subprocess.Popen(command, start_new_session=True, **options) as child:
-        before = {
-            number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        try:
-            return child.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def images(folder: Path | None = None) -> dict[str, list[EvaluationPair]]:

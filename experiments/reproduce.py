@@ -41,7 +41,7 @@ def reproduce(study: str, arguments: Sequence[str]) -> bool:
         path.unlink()
     sources = [str(place.resolve()), str(EXPERIMENTS.parent.resolve())]
     code = call(
-        [sys.executable, "-m", f"experiments.{study}.study", *arguments],
+        [sys.executable, "-m", f"experiments.{study}.study", *map(_absolute, arguments)],
         cwd=place,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sources)},
     )
@@ -60,6 +60,8 @@ def compare(before: Path, after: Path) -> tuple[str, bool]:
     if not after.is_file():
         return "was not written.", False
     old, new = _read(before), _read(after)
+    if (then := set().union(*old)) != (now := set().union(*new)):
+        return f"other columns: {', '.join(sorted(then ^ now))}.", False
     if [_labels(row) for row in old] != [_labels(row) for row in new]:
         return f"other rows: {len(old)} then, {len(new)} now.", False
     pairs = [
@@ -74,6 +76,13 @@ def compare(before: Path, after: Path) -> tuple[str, bool]:
         return f"{said}.", True
     worst, column = max(apart)
     return f"{said}; the others are at most {worst:.3g} apart ({column}).", False
+
+
+def _absolute(argument: str) -> str:
+    """An argument that names a file or folder from here, as it has to be named from elsewhere."""
+    key, equals, value = argument.rpartition("=")
+    path = Path(value).expanduser()
+    return f"{key}{equals}{path.resolve()}" if value and path.exists() else argument
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -86,8 +86,7 @@ def _pairs(cfg: DictConfig) -> list[Pair]:
     folders = str(cfg.ab).split(",")
     if len(folders) != 2:
         raise UserError(f"ab is {cfg.ab!r}; two folders with a comma between them are needed.")
-    a, b = (Path(folder).expanduser() for folder in folders)
-    return pairs(a, b, cfg.seed)
+    return pairs(Path(folders[0]), Path(folders[1]), cfg.seed)
 
 
 def main() -> None:

@@ -100,11 +100,13 @@ def job(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path | None:
     return None if left is None else run(left, watching)
 
 
-def around(cfg: DictConfig, folder: Path, jobs: list[list[str]]) -> AbstractContextManager[None]:
+def around(
+    cfgs: list[DictConfig], folder: Path, jobs: list[list[str]]
+) -> AbstractContextManager[None]:
     """What stands around a sweep: what it goes on from, and its report."""
     from mtlsr.sweeps.sweeping import sweeping
 
-    return sweeping(cfg, folder, jobs)
+    return sweeping(cfgs, folder, jobs)
 
 
 def main() -> None:

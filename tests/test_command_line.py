@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from mtlsr.runs.command import execute, quoted
+from mtlsr.runs.command import _home, _plain, execute, quoted
 from mtlsr.train import check, run
 from tests.conftest import QUICK, unprivileged
 
@@ -224,7 +224,16 @@ def test_two_processes_train_what_one_trains_with_twice_the_batch(
         ("input='given'", "input='given'"),
         ("hydra.sweep.dir=a b/${now:%H}", "hydra.sweep.dir='a b/${now:%H}'"),
         ("sweep=[a,b]", "sweep=[a,b]"),
+        ("sweep=~/a,~/b", "sweep='/home/me/a,/home/me/b'"),
+        ("ab=~/a,b", "ab='/home/me/a,b'"),
     ],
 )
-def test_paths_are_quoted(argument, expected):
+def test_paths_are_quoted(argument, expected, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
     assert quoted(argument, [argument]) == expected
+
+
+def test_a_replay_stays_in_its_folder_whatever_that_is_called(tmp_path):
+    given = quoted(f"replay={tmp_path}/it's/a\\/step.pt", [])
+    place, _ = _home("train", [given])
+    assert _plain(place) == f"{tmp_path}/it's/a\\"

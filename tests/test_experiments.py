@@ -24,7 +24,8 @@ from mtlsr.runs.manifest import commit
 def finished(folder, *overrides, by=None):
     """A run's folder as a training would have left it."""
     folder.mkdir()
-    given = [f"hydra.run.dir={folder}", "logger=csv", "trainer.progress=false", "trainer.threads=1"]
+    given = [f"hydra.run.dir={folder}", "resume=auto", "logger=csv", "trainer.progress=false"]
+    given.append("trainer.threads=1")
     values = {"status": "done", "command": ["train.py", *given, *overrides], "commit": by}
     (folder / "manifest.json").write_text(json.dumps(values))
     return folder

@@ -13,8 +13,9 @@ import pytest
 
 from experiments import reproduce
 from experiments.baselines.study import WIDTHS
+from experiments.common import in_parallel
 from experiments.lambda_response.study import DEFAULT, curves
-from experiments.study import Shown, Study, names, publish, train
+from experiments.study import Shown, Study, main, names, publish, train
 from mtlsr.metrics import MEASURES
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
@@ -182,6 +183,76 @@ def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_p
     assert "The same command goes on where it was." in said
     assert (tmp_path / "saved").exists()
     assert not (tmp_path / "1").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_trainings_side_by_side_end_in_their_own_way_and_no_other_begins(tmp_path, number):
+    training = (
+        "import signal, sys, time, pathlib; here = pathlib.Path(sys.argv[1]);"
+        "end = lambda number, _: (time.sleep(1), (here / 'saved').touch(), sys.exit(128 + number));"
+        "[signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)];"
+        "(here / 'begun').touch(); time.sleep(60)"
+    )
+    program = (
+        "import subprocess, sys; from experiments.common import call, in_parallel;"
+        "command = [sys.executable, '-c', sys.argv[1]];\n"
+        "def one(folder):\n"
+        "    if code := call([*command, folder]):\n"
+        "        raise subprocess.CalledProcessError(code, command)\n"
+        "in_parallel(2, one, sys.argv[2:])"
+    )
+    folders = [tmp_path / name for name in "abc"]
+    for folder in folders:
+        folder.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", program, training, *map(str, folders)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ours:
+        waits_for(folders[0] / "begun")
+        waits_for(folders[1] / "begun")
+        ours.send_signal(number)
+        said = ours.communicate(timeout=30)[1]
+    assert ours.returncode == 128 + number
+    assert said == "Stopped. The same command goes on where it was.\n"
+    assert [sorted(path.name for path in folder.iterdir()) for folder in folders] == [
+        ["begun", "saved"],
+        ["begun", "saved"],
+        [],
+    ]
+
+
+def test_what_fails_side_by_side_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        in_parallel(2, lambda value: 1 / value, [1, 0])
+
+
+def test_a_study_whose_sweeps_are_refused_publishes_nothing(made, monkeypatch):
+    study, runs = made
+    page = study.folder / "README.md"
+    before = page.read_text()
+    for sweep in ("0", "1"):
+        (runs / sweep / "sweep.csv").write_text("as it was")
+    monkeypatch.setattr("experiments.study.train", lambda *_: 1)
+    monkeypatch.setattr(sys, "argv", ["study", "--runs", str(runs), "scale=2"])
+    with pytest.raises(SystemExit, match=r"runs/0 was refused; nothing is published. See .*0.log"):
+        main(study)
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("experiments/*/table.csv")), ids=str)
+def test_the_tables_of_sweeps_have_the_columns_that_they_would_have_today(path):
+    columns = path.read_text().partition("\n")[0].split(",")
+    assert "measured_on" in columns or "sweep" not in columns
+
+
+def test_folders_are_found_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    given = ["data", "dataset.root=data", "dataset=folder", "--seeds", "0"]
+    expected = [f"{tmp_path}/data", f"dataset.root={tmp_path}/data", *given[2:]]
+    assert [reproduce._absolute(each) for each in given] == expected
 
 
 def table(path: Path, *rows: str) -> Path:

@@ -12,13 +12,12 @@ import argparse
 import csv
 import statistics
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
@@ -74,9 +73,8 @@ def main() -> None:
         given += [f"schedule.restoration.steps={asked.steps}", "trainer.log_every=10"]
         train(runs / f"{variant}_{seed}", *given, *VARIANTS[variant], threads=asked.threads)
 
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        list(pool.map(stage1, asked.seeds))
-        list(pool.map(stage2, [(seed, name) for seed in asked.seeds for name in VARIANTS]))
+    in_parallel(asked.jobs, stage1, asked.seeds)
+    in_parallel(asked.jobs, stage2, [(seed, name) for seed in asked.seeds for name in VARIANTS])
 
     torch.set_num_threads(asked.threads)
     shares = [ranked_rightly(runs / f"with_{seed}") for seed in asked.seeds]

@@ -52,12 +52,11 @@ STUDY = Study(
             f"{name}, {title}": [
                 "experiment=single_task",
                 f"backbone/single_task={file}",
-                override.format(width),
+                override.format(widths[number]),
                 WITHOUT_STAGE1,
             ]
             for number, title in enumerate(SIZES)
             for name, (file, override, widths) in WIDTHS.items()
-            for width in widths[number : number + 1]
         },
     },
     more=size,

@@ -9,13 +9,12 @@ photograph's figures into table.csv.
 """
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
@@ -61,8 +60,7 @@ def main() -> None:
         given.append(f"schedule.restoration.steps={STEPS[name]}")
         train(runs / name, *given, threads=asked.threads)
 
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        list(pool.map(one, asked.networks))
+    in_parallel(asked.jobs, one, asked.networks)
 
     torch.set_num_threads(asked.threads)
     sets = images(asked.photographs)

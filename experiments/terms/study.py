@@ -12,14 +12,13 @@ the same samples. They are measured on the photographs that `dataset=photos` hol
 import argparse
 import statistics
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from experiments.common import SCALE, images, markdown, train, write_csv, write_table
+from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.metrics import Protocol, measure
 from mtlsr.metrics.paired import paired_interval
@@ -53,9 +52,8 @@ def train_all(runs: Path, degradation: str, seeds: Sequence[int], jobs: int, thr
         given = [f"seed={seed}", "stages=[restoration]", f"stage1={runs}/stage1_{seed}", *spoiled]
         train(runs / folder(variant, seed), *given, *VARIANTS[variant], threads=threads)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(stage1, seeds))
-        list(pool.map(stage2, [(seed, variant) for seed in seeds for variant in VARIANTS]))
+    in_parallel(jobs, stage1, seeds)
+    in_parallel(jobs, stage2, [(seed, variant) for seed in seeds for variant in VARIANTS])
 
 
 def folder(variant: str, seed: int) -> str:

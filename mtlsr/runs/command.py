@@ -18,7 +18,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, QuotedString, RangeSweep
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -40,6 +40,9 @@ PATHS = {
 
 LISTS = ("benchmarks", "model", "results", "sweep")
 """Those that also take a list or a mapping."""
+
+SEVERAL = ("ab", "sweep")
+"""Those that name several, with commas between them."""
 
 ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
@@ -73,7 +76,7 @@ def execute(
     command: str,
     run: Callable[[DictConfig], object],
     check: Callable[[DictConfig], object] = lambda cfg: None,
-    around: Callable[[DictConfig, Path, list[list[str]]], AbstractContextManager[None]]
+    around: Callable[[list[DictConfig], Path, list[list[str]]], AbstractContextManager[None]]
     | None = None,
     sweeps: bool = True,
 ) -> None:
@@ -84,7 +87,7 @@ def execute(
         run: Does the work. A folder exists by then.
         check: Looks whether the work can be done, for every job of a sweep, before the first one
             starts and before anything is written; raises ValueError or OSError where it cannot.
-        around: Context of a sweep; takes the first job's configuration, the sweep's folder and
+        around: Context of a sweep; takes the configuration of every job, the sweep's folder and
             the overrides of every job.
         sweeps: Whether -m has a meaning: each job has a folder of its own.
     """
@@ -107,16 +110,14 @@ def execute(
             raise ConfigError(f"mtlsr.{command} does one thing at a time: -m has no meaning here.")
         sys.argv[1:] += _home(command, sys.argv[1:])
         jobs = _jobs(sys.argv[1:])
-        for overrides in jobs:
-            _check(command, overrides, check)
+        composed = [_check(command, overrides, check) for overrides in jobs]
         if around is None or not jobs or not _sweeps(sys.argv[1:]):
             serve()
         else:
-            cfg = _compose(command, jobs[0], return_hydra_config=True)
             # Its name holds the time, which is told once.
-            folder = Path(cfg.hydra.sweep.dir)
+            folder = Path(_compose(command, jobs[0], return_hydra_config=True).hydra.sweep.dir)
             sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
-            with around(cfg, folder, jobs):
+            with around(composed, folder, jobs):
                 serve()
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -197,11 +198,13 @@ def quoted(argument: str, arguments: list[str]) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key not in PATHS or value in ("", "null"):
         return argument
-    sweeps = "," in value and key != "sweep" and _sweeps(arguments)
+    sweeps = "," in value and key not in SEVERAL and _sweeps(arguments)
     listed = key in LISTS and re.fullmatch(r"\[.*\]|\{.*\}", value)
     already = len(value) > 1 and value[0] in "'\"" and value.endswith(value[0])
     if sweeps or listed or already or value.startswith("${"):
         return argument
+    if key in SEVERAL:
+        value = ",".join(map(os.path.expanduser, value.split(",")))
     value = os.path.expanduser(value)
     if not key.startswith("hydra."):  # whose folders may be named by ${now:...}
         value = re.sub(r"(\\*)\$\{", r"\1\1\${", value)
@@ -213,6 +216,12 @@ def literal(text: str) -> str:
     # Inside quotes it takes a backslash as it is, unless a quote follows it.
     escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", r"\'"), text)
     return f"'{escaped}'"
+
+
+def _plain(override: str) -> str:
+    """The text that Hydra's grammar reads in an override's value."""
+    value = OverridesParser.create().parse_override(override).value()
+    return value.text if isinstance(value, QuotedString) else str(value)
 
 
 SWEEPING = ("-m", "--multirun")
@@ -243,8 +252,8 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         if key == "sweep.resume" and value not in ("", "null"):
             return [f"hydra.sweep.dir={value}"]
         if key == "replay" and value not in ("", "null"):
-            folder = Path(value.strip("'\"")).parent
-            return [f"hydra.run.dir='{folder}'", "hydra.output_subdir=null"]
+            folder = Path(_plain(argument)).parent
+            return [f"hydra.run.dir={literal(str(folder))}", "hydra.output_subdir=null"]
     return ["hydra.output_subdir=null"] if number else []
 
 
@@ -256,11 +265,13 @@ def _jobs(arguments: list[str]) -> list[list[str]]:
     return expanded(args.overrides) if args.multirun else [args.overrides]
 
 
-def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> None:
+def _check(command: str, overrides: list[str], check: Callable[[DictConfig], object]) -> DictConfig:
+    """The configuration of a job that can be done."""
     cfg = _compose(command, overrides)
     check_ranges(cfg)
     _check_paths(cfg)
     check(cfg)
+    return cfg
 
 
 def _check_paths(cfg: DictConfig) -> None:

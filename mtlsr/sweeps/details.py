@@ -100,8 +100,10 @@ def distances(found: Leaderboard, dataset: str) -> dict[str, float]:
 
 
 def _judge(job: Job) -> str | None:
-    """Which stage 1 judged; None where it was not shared, or there was none."""
-    return (job.manifest.get("stage1") or {}).get("key")
+    """Which stage 1 judged; None where it is not known, or there was none."""
+    shared = (job.manifest.get("stage1") or {}).get("key")
+    given = job.config.get("stage1")
+    return shared or (None if given is None else str(given))
 
 
 def over_seeds(variant: Variant, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

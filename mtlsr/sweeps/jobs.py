@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.runs.command import ERROR, expanded
 from mtlsr.runs.manifest import NAME as MANIFEST
@@ -86,7 +86,7 @@ class Job:
         if self.manifest:
             return dict(self.manifest["config"])
         path = self.folder / ".hydra" / "config.yaml"
-        return OmegaConf.to_container(OmegaConf.load(path)) if path.is_file() else {}  # type: ignore[return-value]
+        return resolved(OmegaConf.load(path)) if path.is_file() else {}  # type: ignore[arg-type]
 
     @property
     def given(self) -> dict[str, str]:
@@ -112,6 +112,12 @@ class Job:
             return ""
         lines = (self.error or self.manifest.get("error") or "").strip().splitlines()
         return lines[-1].strip() if lines else "it did not say why"
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """A composed configuration as a manifest has it, but for `folder`, which Hydra alone knows."""
+    OmegaConf.update(cfg, "folder", None)
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
 def collect(sweep: Path, called: str | None = None) -> list[Job]:

@@ -18,14 +18,14 @@ from rich.console import Console
 from mtlsr.files import write_json
 from mtlsr.runs.manifest import Manifest
 from mtlsr.runs.tracking import METRICS
+from mtlsr.sweeps.settings import INDIFFERENT
 
 RECORD = "stage1.json"
 CHECKPOINTS = "checkpoints"
 
 OTHER = (
-    "name", "folder", "cache", "resume", "sweep", "logger", "schedule.restoration", "loss.lambda1",
-    "loss.lambda2", "loss.lambda3", "loss.lambda4", "loss.adversarial", "loss.realism.start",
-    "freeze_realism",
+    *INDIFFERENT, "name", "schedule.restoration", "loss.lambda1", "loss.lambda2", "loss.lambda3",
+    "loss.lambda4", "loss.adversarial", "loss.realism.start", "freeze_realism",
 )  # fmt: skip
 """What stage 1 knows nothing of. All else counts, so that a new key is never forgotten."""
 

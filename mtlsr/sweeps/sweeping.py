@@ -12,13 +12,14 @@ from rich.console import Console
 
 from mtlsr.errors import UserError
 from mtlsr.metrics.image_metrics import NAMES
+from mtlsr.runs import photographs
 from mtlsr.runs.life import plain
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import read
 from mtlsr.runs.schema import ConfigError
-from mtlsr.sweeps.jobs import COMMAND, Job, planned
+from mtlsr.sweeps.jobs import COMMAND, Job, collect, planned, resolved
 from mtlsr.sweeps.settings import flat, own
 from mtlsr.sweeps.variants import find_baseline, variants
 
@@ -30,22 +31,29 @@ TAG = 64
 
 
 @contextmanager
-def sweeping(cfg: DictConfig, folder: Path, jobs: Sequence[Sequence[str]]) -> Iterator[None]:
+def sweeping(
+    cfgs: Sequence[DictConfig], folder: Path, jobs: Sequence[Sequence[str]]
+) -> Iterator[None]:
     """Around a sweep: refuse one that has no answer or is another one's; report, however it ends.
 
     Args:
-        cfg: The first job's configuration.
+        cfgs: The configuration of every job.
         folder: The sweep's.
         jobs: The overrides of every job.
 
     Raises:
         UserError: `sweep.baseline` or `sweep.metrics` is unknown, `sweep.resume` names no sweep,
-            the folder is another one's; or not every job is done.
+            the folder is another one's, or was by other files under conf/; or not every job is
+            done.
     """
     from mtlsr.sweeps.report import report  # a single run, which comes through here, has none
 
+    cfg = cfgs[0]
     _check_reported(cfg, folder, jobs)
     _check_same(folder, jobs, asked=cfg.sweep.resume is not None)
+    for begun in collect(folder) if (folder / COMMAND).is_file() else ():
+        if begun.manifest:
+            _check_config(begun.folder, begun.config, resolved(cfgs[begun.number]))
     try:
         yield
     finally:
@@ -156,6 +164,8 @@ def _whole(folder: Path, cfg: DictConfig) -> bool:
         return True
     if not (folder / "model" / "model.safetensors").is_file():
         return False
+    if not photographs.held_out(cfg, photographs.dataset(cfg)):
+        return True  # there was nothing to find out
     try:
         read(folder)
     except ConfigError:

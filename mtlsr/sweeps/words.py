@@ -22,14 +22,9 @@ def answers(board: Board) -> list[str]:
 
 def remarks(found: Leaderboard) -> list[str]:
     """Which jobs are not in the figures and why, and what else a reader has to know."""
-    several = len({job.sweep for job in found.jobs}) > 1
-
-    def called(job: Job) -> str:
-        return f"{job.within}/{job.name}" if several else job.name
-
-    said = [f"Job {called(job)} failed: {job.failure}" for job in found.failed]
+    said = [f"Job {called(job, found)} failed: {job.failure}" for job in found.failed]
     for status in ("pruned", "interrupted", "unfinished", "not started"):
-        names = [called(job) for job in found.jobs if job.status == status]
+        names = [called(job, found) for job in found.jobs if job.status == status]
         if names:
             said.append(f"{status.capitalize()}: job{'s' * (len(names) > 1)} {', '.join(names)}.")
     if not found.boards:
@@ -48,6 +43,12 @@ def remarks(found: Leaderboard) -> list[str]:
     elif len(codes) > 1:
         said.append(f"The jobs ran different code: commit {commits[0]} with different changes.")
     return said
+
+
+def called(job: Job, found: Leaderboard) -> str:
+    """A job's name; that of its sweep before it, where there are several."""
+    several = len({each.sweep for each in found.jobs}) > 1
+    return f"{job.within}/{job.name}" if several else job.name
 
 
 def _other_seeds(board: Board) -> list[str]:

@@ -143,6 +143,16 @@ def test_who_was_judged_by_another_stage_1_is_not_shown_beside_the_others(tmp_pa
     }
 
 
+def test_a_stage_1_that_was_given_judges_by_its_own_folder(tmp_path):
+    for number, given in enumerate(("runs/a", "runs/b")):
+        figures = {"set": {"mtlsr": BASE + number}}
+        config = {"stage1": given}
+        job = write_job(tmp_path / "s", number, [f"stage1={given}"], figures, config=config)
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-3}}))
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert list(details.distances(found, "set")) == ["stage1=runs/a"]
+
+
 def test_the_front_is_what_no_other_beats():
     points = [(1.0, 5.0), (2.0, 4.0), (2.0, 6.0), (3.0, 6.0), (4.0, 9.0)]
     assert _front(points, True) == [(1.0, 5.0), (2.0, 6.0), (4.0, 9.0)]

@@ -89,6 +89,7 @@ def values(folder: Path) -> list[tuple[dict, object]]:
         ("+search.space.loss.lambda9={low: 0, high: 1}", "lambda9"),
         ("+search.space.scale={choices: [2, 7]}", "scale"),
         ("schedule.restoration.validations=0", "A search needs stage 2 and its validations"),
+        ("dataset.holdout=0", "A search needs photographs that are held out"),
         ("trainer.devices=2", "trainer.devices is 2; in a search it must be 1."),
         ("sweep.baseline=loss.lambda2=7", "sweep.baseline is 'loss.lambda2=7'; of a search's"),
         ("sweep.metrics=[lpips]", "sweep.metrics holds lpips; a training measures psnr_y"),

@@ -339,19 +339,30 @@ def test_what_changes_no_figure_may_change_when_a_sweep_goes_on(train):
     assert "another command" not in error
 
 
-def test_a_job_that_may_not_go_on_has_failed(train, tmp_path):
+def test_a_sweep_that_was_begun_by_other_files_of_conf_is_refused_and_stays(train, tmp_path):
     assert train("loss.lambda2=0.1,0.5")[0] == 0
     path = tmp_path / "sweep" / "1" / "manifest.json"
     stored = json.loads(path.read_text())
     stored["config"]["loss"]["lambda1"] = 3.0
     path.write_text(json.dumps(stored))
+
+    def content():
+        return {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+    before = content()
     code, said, error = train("loss.lambda2=0.1,0.5", "sweep.resume=sweep")
-    assert code == 1
+    assert (code, said) == (1, "")
     assert "sweep/1 was begun with loss.lambda1=3.0; now it is 1.0" in error
-    assert f"Job 1 failed: {tmp_path}/sweep/1 was begun with" in said
+    assert content() == before
     # And alone it goes on, by what it was begun with.
     assert train("resume=sweep/1", sweep=False)[0] == 0
-    assert not (path.parent / "error.txt").exists()
+
+
+def test_jobs_are_done_without_figures_where_nothing_is_held_out(train, tmp_path):
+    given = ["loss.lambda2=0.1,0.5", "dataset.holdout=0"]
+    assert train(*given)[0] == 0
+    code, said, _ = train(*given, "sweep.resume=sweep")
+    assert (code, said.count("Done already: ")) == (0, 2)
 
 
 def test_a_job_that_has_lost_a_file_is_mended(train, tmp_path):

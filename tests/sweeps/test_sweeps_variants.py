@@ -112,3 +112,26 @@ def test_a_job_that_did_not_begin_has_the_values_of_those_that_it_repeats(tmp_pa
     found = variants([*collect(plain), *collect(joint)])
     assert [variant.values["experiment"] for variant in found] == ["null", "joint"]
     assert [variant.status for variant in found] == ["1 done, 1 not started"] * 2
+
+
+def test_a_job_without_a_manifest_is_no_variant_of_its_own(tmp_path):
+    """Its configuration is the one that Hydra composed, with interpolations."""
+    config = {"dataset": {"balance": 0.5, "realism": {"balance": 0.5}}, "folder": "somewhere"}
+    composed = {
+        "dataset": {"balance": 0.5, "realism": {"balance": "${dataset.balance}"}},
+        "folder": "${hydra:runtime.output_dir}",
+    }
+    for place, value in (("0", 0.1), ("1", 0.5)):
+        sweep = write_sweep(tmp_path / place, f"loss.lambda2={value}", "seed=0,1")
+        for seed in (0, 1):
+            begun = bool(seed) or value == 0.1
+            write_job(
+                sweep,
+                seed,
+                [f"loss.lambda2={value}", f"seed={seed}"],
+                FIGURES if begun else None,
+                "done" if begun else None,
+                config=(config if begun else composed) | {"seed": seed, "loss": {"lambda2": value}},
+            )
+    found = variants([*collect(tmp_path / "0"), *collect(tmp_path / "1")])
+    assert [variant.name for variant in found] == ["loss.lambda2=0.1", "loss.lambda2=0.5"]

@@ -22,7 +22,7 @@ from mtlsr.sweeps.page import figures, search
 from mtlsr.sweeps.page.crops import photographs
 from mtlsr.sweeps.page.style import colours
 from mtlsr.sweeps.statistics import Board, Score
-from mtlsr.sweeps.words import CAPTION, answers, duration, mean_text, remarks, short
+from mtlsr.sweeps.words import CAPTION, answers, called, duration, mean_text, remarks, short
 
 NAME = "report.html"
 
@@ -127,7 +127,7 @@ def _content(found: Leaderboard) -> dict[str, Any]:
         ],
         "failed": [
             {
-                "name": job.name,
+                "name": called(job, found),
                 "overrides": " ".join(job.overrides),
                 "why": job.failure,
                 "lines": "\n".join((job.error or job.failure).strip().splitlines()[-LAST_LINES:]),

@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from mtlsr.errors import UserError
+from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
-from mtlsr.runs.command import guarded
+from mtlsr.runs.command import guarded, literal
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, check_ranges
 from mtlsr.sweeps.report import report
@@ -67,6 +68,11 @@ def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
         raise ConfigError(
             "A search needs stage 2 and its validations: stages must hold restoration, and "
             "schedule.restoration.validations must be at least 1."
+        )
+    if not photographs.dataset(cfg).val:
+        raise ConfigError(
+            "A search needs photographs that are held out: give dataset.val_root, or a "
+            "dataset.holdout of at least 1."
         )
     for values in ends(space(cfg.search.space, cfg)):
         one = cfg.copy()
@@ -123,7 +129,7 @@ def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train)
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None  # a search is itself a job of Hydra's
     ours = [each for each in HydraConfig.get().overrides.hydra if "launcher" in each]
-    place = [f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"]
+    place = [f"hydra.sweep.dir={literal(str(folder))}", "hydra.mode=MULTIRUN"]
     composed = hydra.compose_config("train", [*given, *ours, *place], run_mode=RunMode.MULTIRUN)
 
     def work(job: DictConfig) -> object:

@@ -118,8 +118,7 @@ def _limits(low: Any, high: Any, log: bool = False, step: Any = None) -> tuple[A
 def _holds(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    low, high = distribution.low, distribution.high  # type: ignore[attr-defined]
-    return isinstance(value, int | float) and low <= value <= high
+    return isinstance(value, int | float) and distribution._contains(value)  # on its grid, too
 
 
 def _rounded(value: Any, distribution: BaseDistribution) -> Any:
