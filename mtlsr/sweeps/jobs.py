@@ -116,7 +116,7 @@ class Job:
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed configuration as a manifest has it, but for `folder`, which Hydra alone knows."""
-    OmegaConf.update(cfg, "folder", None)
+    OmegaConf.update(cfg, "folder", "")
     return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtlsr.runs import files
+from mtlsr import files
 from mtlsr.runs.checkpoints import CheckpointError, WholeFiles, newest, read
 from tests.same_runs import assert_equal
 

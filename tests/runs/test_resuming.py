@@ -9,8 +9,9 @@ from unittest.mock import patch
 import pytest
 import torch
 
+from mtlsr import files
 from mtlsr.networks import folder as models
-from mtlsr.runs import checkpoints, files
+from mtlsr.runs import checkpoints
 from mtlsr.runs.averaging import AveragedWeights
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.saving import Checkpoints
