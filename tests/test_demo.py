@@ -21,6 +21,7 @@ from PIL import Image
 
 from mtlsr import Upscaler
 from mtlsr.data.images import read_image, write_image
+from mtlsr.pages.votes import pairs
 from tests.conftest import Command
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -175,6 +176,21 @@ def test_a_person_judges_without_names(tmp_path: Path) -> None:
     assert votes[0]["better"] == votes[0]["left"]
     assert votes[1]["better"] == votes[1]["right"]
     assert votes[2]["better"] == "same"
+
+
+@marked
+def test_a_pair_that_is_lost_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    judged(tmp_path)
+    order = [pair.name for pair in pairs(tmp_path / "a", tmp_path / "b", seed=0)]
+    with served(tmp_path, "ab=a,b", "votes=said.csv") as address, opened(address) as page:
+        page.wait_for_selector("text=Pair 1 of 3.")
+        (tmp_path / "a" / f"{order[1]}.png").unlink()
+        page.get_by_role("button", name="Left").click()
+        page.wait_for_selector(f"text=Pair 3 of 3. {order[1]} cannot be shown any more.")
+        page.get_by_role("button", name="Left").click()
+        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 0/")
+    with (tmp_path / "said.csv").open(newline="") as file:
+        assert [vote["image"] for vote in csv.DictReader(file)] == [order[0], order[2]]
 
 
 SERVING = """

@@ -21,28 +21,32 @@ def page(pairs: Sequence[Pair], votes: Path) -> gradio.Blocks:
     """
 
     def show(number: int, said: list[str]) -> tuple[object, ...]:
-        if number == len(pairs):
-            note = f"Thank you. {summary(said)} The votes are in {votes}."
-            return None, None, note, *[gradio.Button(interactive=False)] * 3
-        try:
-            left, right = pairs[number].shown()
-        except UserError as error:
-            raise gradio.Error(str(error), print_exception=False) from error
-        note = f"Pair {number + 1} of {len(pairs)}"
-        return left, right, note, *[gradio.Button(interactive=True)] * 3
+        """The place of the first pair from a number on that can be shown, twice, and its looks."""
+        lost = ""
+        for place, pair in enumerate(pairs[number:], number):
+            try:
+                left, right = pair.shown()
+            except UserError:  # whose words would name the folders
+                lost += f" {pair.name} cannot be shown any more."
+                continue
+            note = f"Pair {place + 1} of {len(pairs)}.{lost}"
+            return place, place, left, right, note, *[gradio.Button(interactive=True)] * 3
+        note = f"Thank you. {summary(said)} The votes are in {votes}.{lost}"
+        end = len(pairs)
+        return end, end, None, None, note, *[gradio.Button(interactive=False)] * 3
 
-    def vote(side: str, seen: int, said: list[str], session: str) -> tuple[object, ...]:
-        if seen == len(said) < len(pairs):  # else it was pressed before the next pair was there
+    def vote(side: str, seen: int, now: int, said: list[str], session: str) -> tuple[object, ...]:
+        if seen == now < len(pairs):  # else it was pressed before the next pair was there
             pair = pairs[seen]
             better = {"left": pair.left, "right": pair.right}.get(side, "same")
-            following = show(seen + 1, [*said, better])  # first: a vote is kept once or not at all
             keep(votes, session, pair, better)
-            return seen + 1, [*said, better], *following
-        return len(said), said, *show(len(said), said)
+            now, said = now + 1, [*said, better]
+        return said, *show(now, said)
 
     with gradio.Blocks(title="Which is better?", analytics_enabled=False) as blocks:
-        # The browser sends which pair it shows, and the server knows how many have been judged.
-        seen, said = gradio.Number(0, precision=0, visible=False), gradio.State([])
+        # The browser sends which pair it shows, and the server knows which one that should be.
+        seen, now = gradio.Number(0, precision=0, visible=False), gradio.State(0)
+        said = gradio.State([])
         session = gradio.State(lambda: uuid.uuid4().hex[:8])
         gradio.Markdown(f"# {QUESTION}")
         note = gradio.Markdown()
@@ -54,12 +58,12 @@ def page(pairs: Sequence[Pair], votes: Path) -> gradio.Blocks:
         with gradio.Row():
             words = {"left": "Left is better", "same": "No difference", "right": "Right is better"}
             buttons = {side: gradio.Button(word) for side, word in words.items()}
-        shown = [*pictures, note, *buttons.values()]
+        shown = [seen, now, *pictures, note, *buttons.values()]
         for side, button in buttons.items():
             button.click(
-                lambda *now, side=side: vote(side, *now),
-                [seen, said, session],
-                [seen, said, *shown],
+                lambda *given, side=side: vote(side, *given),
+                [seen, now, said, session],
+                [said, *shown],
                 api_visibility="private",
                 concurrency_id="vote",  # one after the other, also from different buttons
             )
