@@ -7,8 +7,8 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,11 @@ def execute(
             serve()
         else:
             # Its name holds the time, which is told once.
-            folder = Path(_compose(command, jobs[0], return_hydra_config=True).hydra.sweep.dir)
+            settings = _compose(command, jobs[0], return_hydra_config=True).hydra
+            folder = Path(settings.sweep.dir)
             sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
-            with around(composed, folder, jobs):
+            patience = _patient(codes) if _side_by_side(settings) else nullcontext()
+            with around(composed, folder, jobs), patience:
                 serve()
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -154,6 +156,8 @@ def guarded(
     """
 
     def job(cfg: DictConfig) -> object:
+        if _asked_to_stop():
+            return None
         _note("")
         try:
             with job_alone():
@@ -162,7 +166,10 @@ def guarded(
             print(stop, file=sys.stderr)
             codes.append(stop.code)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise KeyboardInterrupt from stop  # Hydra would go on with the next job
+                # Hydra would go on with the next job; joblib would kill the others.
+                if not _side_by_side(HydraConfig.get()):
+                    raise KeyboardInterrupt from stop
+                _ask_to_stop()
         except (UserError, OSError) as error:
             codes.append(_complain(error))
             _note(str(error))
@@ -173,6 +180,41 @@ def guarded(
         return None
 
     return job
+
+
+def _side_by_side(settings: Any) -> bool:
+    """Whether Hydra's settings let jobs run in several processes that are started from here."""
+    return str(settings.launcher["_target_"]).endswith("JoblibLauncher")
+
+
+@contextmanager
+def _patient(codes: list[int]) -> Iterator[None]:
+    """Around jobs side by side, which a first Ctrl-C reaches, too: let them end in their way."""
+
+    def wait(number: int, frame: object) -> None:
+        if INTERRUPTED in codes:
+            raise KeyboardInterrupt
+        codes.append(INTERRUPTED)
+        said = "The jobs finish their step and write their checkpoint; Ctrl-C again ends them now."
+        print(said, file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_asked: list[bool] = []
+"""Not empty in a process whose job was asked to stop: the next one does not begin there."""
+
+
+def _ask_to_stop() -> None:
+    _asked.append(True)
+
+
+def _asked_to_stop() -> bool:
+    return bool(_asked)
 
 
 def expanded(arguments: Sequence[str]) -> list[list[str]]:

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -22,7 +25,7 @@ from tests.conftest import QUICK
 from tests.runs.test_guard import broken
 from tests.runs.test_resuming import Died
 from tests.same_runs import logged
-from tests.sweeps.killed import run_undisturbed_and_killed
+from tests.sweeps.killed import ROOT, run_undisturbed_and_killed
 
 LOGGED = "trainer.log_every=1"
 
@@ -408,3 +411,34 @@ def test_a_sweep_that_was_killed_ends_with_the_same_figures(tmp_path, cache, sma
     assert keys[0] == keys[1] and keys[0][:3] == keys[0][3:] and len(set(keys[0])) == 3
     shelves = [list((place / "sweep" / "stage1").glob("*/stage1.json")) for place in places]
     assert [len(shelf) for shelf in shelves] == [3, 3]
+
+
+def test_jobs_side_by_side_end_in_their_way_when_they_are_asked_to(
+    tmp_path, cache, small_photographs
+):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    given = ["-m", "loss.lambda2=0.1,0.5,0.7", *arguments(cache, small_photographs)]
+    given += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", LOGGED]
+    given += ["schedule.restoration.steps=100000", "schedule.restoration.validations=0"]
+    logs = [tmp_path / "sweep" / name / "metrics.csv" for name in "01"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mtlsr.train", *given],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for log in logs:
+            while not log.exists() or "restoration/loss" not in log.read_text():
+                assert process.poll() is None
+                time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130
+    assert "Ctrl-C again ends them now." in said
+    for log in logs:
+        assert json.loads((log.parent / "manifest.json").read_text())["status"] == "interrupted"
+        assert (log.parent / "checkpoints" / "restoration" / "last.ckpt").is_file()
+    assert not (tmp_path / "sweep" / "2" / "manifest.json").exists()
+    assert (tmp_path / "sweep" / "sweep.csv").is_file()
