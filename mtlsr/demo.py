@@ -91,7 +91,8 @@ def _pairs(cfg: DictConfig) -> list[Pair]:
 
 def main() -> None:
     """Serve the command line."""
-    from mtlsr.runs.command import ending_tidily, execute
+    from mtlsr.runs.command import execute
+    from mtlsr.runs.stopping import ending_tidily
 
     ending_tidily()
     execute("demo", run, check, sweeps=False)

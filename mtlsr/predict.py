@@ -198,7 +198,8 @@ def _upscaler(cfg: DictConfig) -> Upscaler:
 
 def main() -> None:
     """Serve the command line."""
-    from mtlsr.runs.command import ending_tidily, execute
+    from mtlsr.runs.command import execute
+    from mtlsr.runs.stopping import ending_tidily
 
     ending_tidily()
     execute("predict", run, check, sweeps=False)

@@ -32,9 +32,9 @@ def run(cfg: DictConfig) -> Path:
         ValueError, OSError: What cannot be done at all.
         Interrupted: Ctrl-C.
     """
-    from mtlsr.runs.command import Interrupted
     from mtlsr.runs.preparing import steps
     from mtlsr.runs.preparing.screen import Screen
+    from mtlsr.runs.stopping import Interrupted
 
     folder = Path(cfg.folder)
     try:

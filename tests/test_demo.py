@@ -197,7 +197,7 @@ SERVING = """
 import sys
 from pathlib import Path
 from mtlsr.pages import serving
-from mtlsr.runs.command import ending_tidily
+from mtlsr.runs.stopping import ending_tidily
 
 async def page(scope, receive, send):
     pass

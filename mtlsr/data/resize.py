@@ -353,12 +353,12 @@ def _strips(x: Tensor, scale: int) -> list[slice]:
 
 
 def _by_phases(x: Tensor) -> bool:
-    # cuDNN would round to TF32 where it may, as in training, which has one size of image; where a
-    # network's convolutions are counted, with stand-ins for tensors, this is none of them. An
-    # exported file, though, must not hold matrices that grow by the square of an image's side.
-    exact = x.device.type == "cpu" or not torch.backends.cudnn.allow_tf32
-    traced = torch.compiler.is_compiling() or isinstance(x, FakeTensor)
-    return exact and (torch.compiler.is_exporting() or not traced)
+    # Where a network's convolutions are counted, with stand-ins for tensors, this is none of them.
+    # An exported file, though, must not hold matrices that grow by the square of an image's side.
+    if torch.compiler.is_compiling() or isinstance(x, FakeTensor):
+        return x.device.type == "cpu" and torch.compiler.is_exporting()
+    # cuDNN would round to TF32 where it may, as in training, which has one size of image.
+    return x.device.type == "cpu" or not torch.backends.cudnn.allow_tf32
 
 
 def _phases(x: Tensor, scale: int) -> Tensor:

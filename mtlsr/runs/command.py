@@ -3,12 +3,11 @@
 import io
 import os
 import re
-import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,14 @@ from mtlsr.errors import UserError
 from mtlsr.runs.allocation import keep_freed_memory
 from mtlsr.runs.processes import job_alone, started_elsewhere
 from mtlsr.runs.schema import ConfigError, check_ranges, register
+from mtlsr.runs.stopping import (
+    INTERRUPTED,
+    Interrupted,
+    ask_to_stop,
+    asked_to_stop,
+    patient,
+    side_by_side,
+)
 
 PATHS = {
     "a", "ab", "b", "base", "baseline", "benchmarks", "cache", "dataset.realism.root",
@@ -48,21 +55,6 @@ ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
 
 FAILED = 1
-INTERRUPTED = 128 + signal.SIGINT
-
-
-class Interrupted(Exception):
-    """The user or the system asked the run to stop, and it did, with all its work saved.
-
-    Args:
-        said: What to tell the user.
-        number: The signal that asked; the exit code is 128 and this number, as shells have it.
-    """
-
-    def __init__(self, said: str, number: int = signal.SIGINT) -> None:
-        super().__init__(said)
-        self.number = number
-        self.code = 128 + number
 
 
 def conf_folder() -> Path:
@@ -118,7 +110,7 @@ def execute(
             settings = _compose(command, jobs[0], return_hydra_config=True).hydra
             folder = Path(settings.sweep.dir)
             sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
-            patience = _patient(codes) if _side_by_side(settings) else nullcontext()
+            patience = patient(codes) if side_by_side(settings) else nullcontext()
             with around(composed, folder, jobs), patience:
                 serve()
         sys.stdout.flush()
@@ -133,18 +125,6 @@ def execute(
         sys.exit(max(codes))
 
 
-def ending_tidily() -> None:
-    """Let what asks this process to end, end it like Ctrl-C: what is half-written is taken away."""
-
-    def end(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
-    closed = getattr(signal, "SIGHUP", None)  # the terminal is; Windows has none
-    if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # not under nohup
-        signal.signal(closed, end)
-
-
 def guarded(
     run: Callable[[DictConfig], object], codes: list[int]
 ) -> Callable[[DictConfig], object]:
@@ -156,7 +136,7 @@ def guarded(
     """
 
     def job(cfg: DictConfig) -> object:
-        if _asked_to_stop():
+        if asked_to_stop():
             return None
         _note("")
         try:
@@ -167,9 +147,9 @@ def guarded(
             codes.append(stop.code)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 # Hydra would go on with the next job; joblib would kill the others.
-                if not _side_by_side(HydraConfig.get()):
+                if not side_by_side(HydraConfig.get()):
                     raise KeyboardInterrupt from stop
-                _ask_to_stop()
+                ask_to_stop()
         except (UserError, OSError) as error:
             codes.append(_complain(error))
             _note(str(error))
@@ -180,41 +160,6 @@ def guarded(
         return None
 
     return job
-
-
-def _side_by_side(settings: Any) -> bool:
-    """Whether Hydra's settings let jobs run in several processes that are started from here."""
-    return str(settings.launcher["_target_"]).endswith("JoblibLauncher")
-
-
-@contextmanager
-def _patient(codes: list[int]) -> Iterator[None]:
-    """Around jobs side by side, which a first Ctrl-C reaches, too: let them end in their way."""
-
-    def wait(number: int, frame: object) -> None:
-        if INTERRUPTED in codes:
-            raise KeyboardInterrupt
-        codes.append(INTERRUPTED)
-        said = "The jobs finish their step and write their checkpoint; Ctrl-C again ends them now."
-        print(said, file=sys.stderr, flush=True)
-
-    before = signal.signal(signal.SIGINT, wait)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-_asked: list[bool] = []
-"""Not empty in a process whose job was asked to stop: the next one does not begin there."""
-
-
-def _ask_to_stop() -> None:
-    _asked.append(True)
-
-
-def _asked_to_stop() -> bool:
-    return bool(_asked)
 
 
 def expanded(arguments: Sequence[str]) -> list[list[str]]:

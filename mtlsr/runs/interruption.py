@@ -9,8 +9,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.saving import Checkpoints
+from mtlsr.runs.stopping import Interrupted
 
 SIGNALS = [
     getattr(signal, name)

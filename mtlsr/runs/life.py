@@ -14,12 +14,13 @@ from mtlsr.data.inspection.screening import listed
 from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
-from mtlsr.runs.command import ERROR, Interrupted
+from mtlsr.runs.command import ERROR
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.pruning import PRUNED, Pruned
 from mtlsr.runs.schema import STAGES
 from mtlsr.runs.slurm import requeue
+from mtlsr.runs.stopping import Interrupted
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that has no room."""

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from mtlsr.networks.discriminators.patchgan import PatchGan
 from mtlsr.objective.adversarial import discriminator_loss
 from mtlsr.runs import losses
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.train import check, run
 from tests.runs.test_interruption import LONGER, interrupted_at
 

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 from mtlsr.objective.balancing.table import FIXED, METHODS
 from mtlsr.runs import losses
-from mtlsr.runs.command import Interrupted, conf_folder
+from mtlsr.runs.command import conf_folder
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.train import check, run
 from tests.conftest import QUICK
 from tests.runs.test_interruption import interrupted_at

@@ -15,8 +15,8 @@ import pytest
 
 from mtlsr.errors import UserError
 from mtlsr.runs.checkpoints import CheckpointError, read
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.train import run
 from tests.runs.test_resuming import PLAN, Died, at, dying
 from tests.runs.test_signals import asked_at

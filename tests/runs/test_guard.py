@@ -11,9 +11,9 @@ import torch
 
 from mtlsr.objective.structure import StructureTerm
 from mtlsr.runs.checkpoints import read
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.guard import BadStep
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.stages.restoration import RestorationStage
 from mtlsr.train import check, run
 from tests.runs.test_signals import asked_at

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.train import run
 
 LONGER = ["schedule.restoration.validations=2", "schedule.restoration.steps=12"]

@@ -10,9 +10,9 @@ import pytest
 
 from mtlsr.runs import slurm
 from mtlsr.runs.checkpoints import read
-from mtlsr.runs.command import Interrupted
 from mtlsr.runs.interruption import SIGNALS, listening
 from mtlsr.runs.progress import StageProgress
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.train import run
 
 

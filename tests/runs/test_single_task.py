@@ -17,9 +17,10 @@ from mtlsr.data.images import read_image, write_image
 from mtlsr.networks.base import SingleTask
 from mtlsr.networks.folder import load_model
 from mtlsr.runs import build
-from mtlsr.runs.command import Interrupted, conf_folder, quoted
+from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.runs.timing import PARTS
 from mtlsr.train import check, run
 

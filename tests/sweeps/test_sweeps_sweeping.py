@@ -17,7 +17,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mtlsr.runs.command import Interrupted, execute
+from mtlsr.runs.command import execute
+from mtlsr.runs.stopping import Interrupted
 from mtlsr.stages.restoration import RestorationStage
 from mtlsr.sweeps import sharing
 from mtlsr.train import around, check, job

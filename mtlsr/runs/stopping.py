@@ -1,0 +1,72 @@
+"""What happens when somebody asks a command to stop."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+INTERRUPTED = 128 + signal.SIGINT
+
+
+class Interrupted(Exception):
+    """The user or the system asked the run to stop, and it did, with all its work saved.
+
+    Args:
+        said: What to tell the user.
+        number: The signal that asked; the exit code is 128 and this number, as shells have it.
+    """
+
+    def __init__(self, said: str, number: int = signal.SIGINT) -> None:
+        super().__init__(said)
+        self.number = number
+        self.code = 128 + number
+
+
+def ending_tidily() -> None:
+    """Let what asks this process to end, end it like Ctrl-C: what is half-written is taken away."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+    closed = getattr(signal, "SIGHUP", None)  # the terminal is; Windows has none
+    if closed is not None and signal.getsignal(closed) != signal.SIG_IGN:  # not under nohup
+        signal.signal(closed, end)
+
+
+def side_by_side(settings: Any) -> bool:
+    """Whether Hydra's settings let jobs run in several processes that are started from here."""
+    return str(settings.launcher["_target_"]).endswith("JoblibLauncher")
+
+
+@contextmanager
+def patient(codes: list[int]) -> Iterator[None]:
+    """Around jobs side by side, which a first Ctrl-C reaches, too: let them end in their way."""
+
+    def wait(number: int, frame: object) -> None:
+        if INTERRUPTED in codes:
+            raise KeyboardInterrupt
+        codes.append(INTERRUPTED)
+        said = "The jobs finish their step and write their checkpoint; Ctrl-C again ends them now."
+        print(said, file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGINT, wait)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_asked: list[bool] = []
+"""Not empty in a process whose job was asked to stop."""
+
+
+def ask_to_stop() -> None:
+    """Begin no other job in this process."""
+    _asked.append(True)
+
+
+def asked_to_stop() -> bool:
+    """Whether no other job is to begin in this process."""
+    return bool(_asked)
