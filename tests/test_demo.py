@@ -213,8 +213,13 @@ serving.serve(lambda: None, 0, 1)
 def test_what_was_uploaded_is_gone_however_the_page_ends(number: int, tmp_path: Path) -> None:
     repository = Path(__file__).resolve().parents[1]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(repository)}
-    command = [sys.executable, "-c", SERVING]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVING],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as process:
         assert process.stdout is not None
         assert "The page is at" in process.stdout.readline()
         (folder,) = tmp_path.glob("mtlsr_demo_*")

@@ -376,7 +376,11 @@ def test_what_is_half_written_is_taken_away_when_it_is_asked_to_end(
 ) -> None:
     write_image(tmp_path / "a.png", np.zeros((3000, 3000, 3), np.uint8))
     given = [f"model={tiny_model}", f"input={tmp_path}/a.png", f"output={tmp_path}/out", "tile=64"]
-    process = subprocess.Popen([sys.executable, "-m", "mtlsr.predict", *given], cwd=REPOSITORY)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mtlsr.predict", *given],
+        cwd=REPOSITORY,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # whatever started the tests
+    )
     while process.poll() is None and not list(tmp_path.glob("out/.*")):
         time.sleep(0.01)
     process.send_signal(number)
