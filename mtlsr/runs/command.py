@@ -6,8 +6,8 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -98,22 +98,24 @@ def execute(
     job = guarded(run, codes)
     serve = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=command)(job)
     try:
-        if not sweeps and _sweeps(sys.argv[1:]):
-            raise ConfigError(f"mtlsr.{command} does one thing at a time: -m has no meaning here.")
-        sys.argv[1:] += _home(command, sys.argv[1:])
-        jobs = _jobs(sys.argv[1:])
-        composed = [_check(command, overrides, check) for overrides in jobs]
-        if around is None or not jobs or not _sweeps(sys.argv[1:]):
-            serve()
-        else:
-            # Its name holds the time, which is told once.
-            settings = _compose(command, jobs[0], return_hydra_config=True).hydra
-            folder = Path(settings.sweep.dir)
-            sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
-            patience = patient(codes) if side_by_side(settings) else nullcontext()
-            with around(composed, folder, jobs), patience:
+        with _flushed():
+            if not sweeps and _sweeps(sys.argv[1:]):
+                raise ConfigError(
+                    f"mtlsr.{command} does one thing at a time: -m has no meaning here."
+                )
+            sys.argv[1:] += _home(command, sys.argv[1:])
+            jobs = _jobs(sys.argv[1:])
+            composed = [_check(command, overrides, check) for overrides in jobs]
+            if around is None or not jobs or not _sweeps(sys.argv[1:]):
                 serve()
-        sys.stdout.flush()
+            else:
+                # Its name holds the time, which is told once.
+                settings = _compose(command, jobs[0], return_hydra_config=True).hydra
+                folder = Path(settings.sweep.dir)
+                sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
+                patience = patient(codes) if side_by_side(settings) else nullcontext()
+                with around(composed, folder, jobs), patience:
+                    serve()
     except KeyboardInterrupt:
         codes.append(INTERRUPTED)
     except BrokenPipeError:  # nobody reads any more: `--help | head`
@@ -123,6 +125,15 @@ def execute(
         codes.append(_complain(error))
     if codes:
         sys.exit(max(codes))
+
+
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Notice in the end that nobody reads any more, and not only while Python shuts down."""
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
 
 
 def guarded(
