@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -86,8 +86,13 @@ def in_parallel(jobs: int, do: Callable[[T], object], items: Iterable[T]) -> Non
             if not asked:
                 raise
         if asked:
-            print("Stopped. The same command goes on where it was.", file=sys.stderr)
-            sys.exit(128 + asked[0])
+            stop(128 + asked[0])
+
+
+def stop(code: int) -> NoReturn:
+    """End with an exit code because somebody asked for it, and say how to go on."""
+    print("Stopped. The same command goes on where it was.", file=sys.stderr)
+    sys.exit(code)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.common import call, markdown, write_csv, write_table
+from experiments.common import call, markdown, stop, write_csv, write_table
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.drawing import can_draw, save
 from mtlsr.runs.pairwise.words import rounded
@@ -100,8 +100,7 @@ def main(study: Study) -> None:
         if code == 1 and reported(sweep) == before:  # else some of its jobs failed, and it says so
             raise SystemExit(f"{sweep} was refused; nothing is published. See {sweep}.log.")
         if stopped(code):
-            print("Stopped. The same command goes on where it was.", file=sys.stderr)
-            sys.exit(code)
+            stop(code)
     sweeps = [runs / str(index) for index in range(len(study.variants))]
     found = report(sweeps, None, study.measures, runs)
     publish(study, found, runs)

@@ -57,6 +57,13 @@ def link(path: Path, other: Path) -> None:
         os.replace(unfinished, other)
 
 
+def nearest(path: Path) -> Path:
+    """A path itself where it is there, else the first folder above it that is."""
+    while not path.exists() and path != path.parent:  # a disk that is not there is its own parent
+        path = path.parent
+    return path
+
+
 def sync(file: IO[Any]) -> None:
     """Wait until what was written is on the disk."""
     file.flush()

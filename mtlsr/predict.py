@@ -105,9 +105,9 @@ def _believed(target: Path) -> Path:
 
 def _check_folder(output: Path) -> None:
     """Refuse an output that may not be written to, before anything is enlarged."""
-    folder = output if output.is_dir() else output.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    from mtlsr.files import nearest
+
+    folder = nearest(output if output.is_dir() else output.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UserError(f"output is {str(output)!r}; {folder} may not be written to.")
 
@@ -139,7 +139,7 @@ def _enlarge(
     if found is None:
         return ""
     if realism:
-        write_json(target.with_name(f"{target.name}.json"), {"realism": found})
+        write_json(_believed(target), {"realism": found})
     return ": " + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
 
 

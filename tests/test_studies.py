@@ -155,15 +155,18 @@ def test_a_study_refuses_to_sweep_over_anything_but_the_seed(made):
         names(study, leaderboard([runs / "0", runs / "1"], None, ["psnr_y"]), runs)
 
 
+TRAINING = (
+    "import signal, sys, time, pathlib; here = pathlib.Path(sys.argv[1]);"
+    "end = lambda number, _: (time.sleep(1), (here / 'saved').touch(), sys.exit(128 + number));"
+    "[signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)];"
+    "(here / 'begun').touch(); time.sleep(60)"
+)
+"""Stands for one: it takes a second to end."""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_path, number):
-    """The training takes a second to end; it is the first of two variants."""
-    training = (
-        "import signal, sys, time, pathlib; here = pathlib.Path(sys.argv[1]);"
-        "end = lambda number, _: (time.sleep(1), (here / 'saved').touch(), sys.exit(128 + number));"
-        "[signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)];"
-        "(here / 'begun').touch(); time.sleep(60)"
-    )
+    """The training is that of the first of two variants."""
     program = (
         "import sys; from pathlib import Path; from experiments import study;"
         "here = Path(sys.argv[1]); command = [sys.executable, '-c', sys.argv[2], str(here)];"
@@ -172,7 +175,7 @@ def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_p
         "study.train = lambda runs, sweep, *_: study.call(command, stdout=said(sweep));"
         "study.main(study.Study(here, {'one': (), 'two': ()}))"
     )
-    arguments = [sys.executable, "-c", program, str(tmp_path), training]
+    arguments = [sys.executable, "-c", program, str(tmp_path), TRAINING]
     with subprocess.Popen(
         [*arguments, "--runs", str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as ours:
@@ -187,12 +190,6 @@ def test_a_study_that_is_stopped_lets_its_training_end_and_begins_no_other(tmp_p
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_trainings_side_by_side_end_in_their_own_way_and_no_other_begins(tmp_path, number):
-    training = (
-        "import signal, sys, time, pathlib; here = pathlib.Path(sys.argv[1]);"
-        "end = lambda number, _: (time.sleep(1), (here / 'saved').touch(), sys.exit(128 + number));"
-        "[signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)];"
-        "(here / 'begun').touch(); time.sleep(60)"
-    )
     program = (
         "import subprocess, sys; from experiments.common import call, in_parallel;"
         "command = [sys.executable, '-c', sys.argv[1]];\n"
@@ -205,7 +202,7 @@ def test_trainings_side_by_side_end_in_their_own_way_and_no_other_begins(tmp_pat
     for folder in folders:
         folder.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-c", program, training, *map(str, folders)],
+        [sys.executable, "-c", program, TRAINING, *map(str, folders)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 
 from mtlsr.data.images import find_images, read_image
 from mtlsr.errors import UserError
+from mtlsr.files import nearest
 
 UInt8 = NDArray[np.uint8]
 
@@ -104,9 +105,7 @@ def check_votes(path: Path) -> None:
     Raises:
         UserError: It is a folder, or may not be written to.
     """
-    place = path
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = nearest(path)
     if path.is_dir() or not os.access(place, os.W_OK) or (place != path and not place.is_dir()):
         raise UserError(f"votes is {str(path)!r}, which cannot be written; a CSV file is needed.")
 

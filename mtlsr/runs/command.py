@@ -201,9 +201,8 @@ def quoted(argument: str, arguments: list[str]) -> str:
     already = len(value) > 1 and value[0] in "'\"" and value.endswith(value[0])
     if sweeps or listed or already or value.startswith("${"):
         return argument
-    if key in SEVERAL:
-        value = ",".join(map(os.path.expanduser, value.split(",")))
-    value = os.path.expanduser(value)
+    parts = value.split(",") if key in SEVERAL else [value]
+    value = ",".join(map(os.path.expanduser, parts))
     if not key.startswith("hydra."):  # whose folders may be named by ${now:...}
         value = re.sub(r"(\\*)\$\{", r"\1\1\${", value)
     return f"{key}={literal(value)}"  # a name like 1.10, too: it would become the number 1.1

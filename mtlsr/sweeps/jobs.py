@@ -116,8 +116,9 @@ class Job:
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed configuration as a manifest has it, but for `folder`, which Hydra alone knows."""
-    OmegaConf.update(cfg, "folder", "")
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
+    known = cfg.copy()
+    OmegaConf.update(known, "folder", "")
+    return OmegaConf.to_container(known, resolve=True)  # type: ignore[return-value]
 
 
 def collect(sweep: Path, called: str | None = None) -> list[Job]:

@@ -164,10 +164,8 @@ def _whole(folder: Path, cfg: DictConfig) -> bool:
         return True
     if not (folder / "model" / "model.safetensors").is_file():
         return False
-    if not photographs.held_out(cfg, photographs.dataset(cfg)):
-        return True  # there was nothing to find out
     try:
         read(folder)
-    except ConfigError:
-        return False
+    except ConfigError:  # or there was nothing to find out
+        return not photographs.held_out(cfg, photographs.dataset(cfg))
     return True

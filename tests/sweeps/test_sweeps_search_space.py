@@ -38,14 +38,11 @@ def test_a_space_has_limits_and_choices_below_the_keys_of_the_configuration():
 
 
 def test_a_usual_value_between_the_steps_lies_outside():
-    found = space({"loss": {"lambda2": {"low": 0.0, "high": 1.0, "step": 0.25}}}, cfg := _cfg())
+    cfg = OmegaConf.create(CFG)
+    found = space({"loss": {"lambda2": {"low": 0.0, "high": 1.0, "step": 0.25}}}, cfg)
     assert usual(found, cfg) is None
     cfg.loss.lambda2 = 0.75
     assert usual(found, cfg) == {"loss.lambda2": 0.75}
-
-
-def _cfg():
-    return OmegaConf.create(CFG)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from mtlsr.data.images import write_image
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
+from mtlsr.files import nearest
 from mtlsr.runs import photographs
 from mtlsr.runs.schema import STAGES, ConfigError
 from mtlsr.runs.timing.common import Figure
@@ -83,9 +84,8 @@ def check_possible(cfg: DictConfig) -> None:
         ConfigError: see `memory`.
     """
     check_proc("memory")
-    folder = Path() if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder).resolve()
-    while not folder.exists():
-        folder = folder.parent
+    known = not OmegaConf.is_interpolation(cfg, "folder")
+    folder = nearest(Path(cfg.folder).resolve()) if known else Path()
     free = shutil.disk_usage(folder).free / 10**9
     if free < 2 * cfg.gigabytes:
         raise ConfigError(
