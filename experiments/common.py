@@ -51,6 +51,39 @@ def train(folder: Path, *overrides: str, threads: int) -> None:
         raise subprocess.CalledProcessError(code, command)
 
 
+def train_from_one_stage1(
+    runs: Path,
+    seeds: Sequence[int],
+    variants: Mapping[str, Sequence[str]],
+    *both: str,
+    jobs: int,
+    threads: int,
+) -> None:
+    """Train stage 1 once a seed, and every variant of stage 2 from it: <runs>/<variant>_<seed>.
+
+    Args:
+        variants: Variant -> overrides of its stage 2.
+        both: Overrides of both stages.
+        jobs: Trainings at a time.
+        threads: CPU threads of a training.
+
+    Raises:
+        ValueError: A folder holds another training, or one by another commit.
+    """
+
+    def stage1(seed: int) -> None:
+        given = [f"seed={seed}", "stages=[realism]", *both]
+        train(runs / f"stage1_{seed}", *given, threads=threads)
+
+    def stage2(job: tuple[int, str]) -> None:
+        seed, variant = job
+        given = [f"seed={seed}", "stages=[restoration]", f"stage1={runs}/stage1_{seed}", *both]
+        train(runs / f"{variant}_{seed}", *given, *variants[variant], threads=threads)
+
+    in_parallel(jobs, stage1, seeds)
+    in_parallel(jobs, stage2, [(seed, variant) for seed in seeds for variant in variants])
+
+
 def call(command: Sequence[str], **options: Any) -> int:
     """Exit code of a command. What asks us to stop is passed on, and it may end in its own way.
 

@@ -17,7 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
+from experiments.common import (
+    SCALE,
+    images,
+    markdown,
+    train_from_one_stage1,
+    write_csv,
+    write_table,
+)
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
@@ -62,20 +69,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("outputs/adversarial"))
     asked = parser.parse_args()
     runs = asked.runs.resolve()
-
-    def stage1(seed: int) -> None:
-        folder = runs / f"stage1_{seed}"
-        train(folder, f"seed={seed}", "stages=[realism]", threads=asked.threads)
-
-    def stage2(job: tuple[int, str]) -> None:
-        seed, variant = job
-        given = [f"seed={seed}", "stages=[restoration]", f"stage1={runs}/stage1_{seed}"]
-        given += [f"schedule.restoration.steps={asked.steps}", "trainer.log_every=10"]
-        train(runs / f"{variant}_{seed}", *given, *VARIANTS[variant], threads=asked.threads)
-
-    in_parallel(asked.jobs, stage1, asked.seeds)
-    in_parallel(asked.jobs, stage2, [(seed, name) for seed in asked.seeds for name in VARIANTS])
-
+    given = [f"schedule.restoration.steps={asked.steps}", "trainer.log_every=10"]
+    train_from_one_stage1(
+        runs,
+        asked.seeds,
+        {name: [*given, *overrides] for name, overrides in VARIANTS.items()},
+        jobs=asked.jobs,
+        threads=asked.threads,
+    )
     torch.set_num_threads(asked.threads)
     shares = [ranked_rightly(runs / f"with_{seed}") for seed in asked.seeds]
     said = ", ".join(f"{share:.2f}" for share in shares)

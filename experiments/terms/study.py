@@ -18,7 +18,14 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
+from experiments.common import (
+    SCALE,
+    images,
+    markdown,
+    train_from_one_stage1,
+    write_csv,
+    write_table,
+)
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.metrics import Protocol, measure
 from mtlsr.metrics.paired import paired_interval
@@ -34,31 +41,11 @@ VARIANTS = {
     "λ4 = 0": ["loss.lambda4=0"],
     "λ1 alone": ["loss=single_task"],
 }
+PLACES = {variant: str(number) for number, variant in enumerate(VARIANTS)}
+"""Variant -> what its runs' folders begin with."""
 OFF = {"λ2 = 0": "realism", "λ3 = 0": "structure", "λ4 = 0": "anchor"}
 """Variant -> the term whose raw value it should change by at least 10 %."""
 Rows = list[dict[str, object]]
-
-
-def train_all(runs: Path, degradation: str, seeds: Sequence[int], jobs: int, threads: int) -> None:
-    """Train what is not there yet."""
-    spoiled = [f"degradation={degradation}"]
-
-    def stage1(seed: int) -> None:
-        overrides = [f"seed={seed}", "stages=[realism]", *spoiled]
-        train(runs / f"stage1_{seed}", *overrides, threads=threads)
-
-    def stage2(job: tuple[int, str]) -> None:
-        seed, variant = job
-        given = [f"seed={seed}", "stages=[restoration]", f"stage1={runs}/stage1_{seed}", *spoiled]
-        train(runs / folder(variant, seed), *given, *VARIANTS[variant], threads=threads)
-
-    in_parallel(jobs, stage1, seeds)
-    in_parallel(jobs, stage2, [(seed, variant) for seed in seeds for variant in VARIANTS])
-
-
-def folder(variant: str, seed: int) -> str:
-    """Name of a run's folder."""
-    return f"{list(VARIANTS).index(variant)}_{seed}"
 
 
 def spoiled_pair(pair: EvaluationPair, number: int, run: Path) -> EvaluationPair:
@@ -126,13 +113,20 @@ def main() -> None:
     sets = images(asked.photographs)
     for degradation in asked.degradations:
         runs = asked.runs.resolve() / degradation
-        train_all(runs, degradation, asked.seeds, asked.jobs, asked.threads)
+        train_from_one_stage1(
+            runs,
+            asked.seeds,
+            {place: VARIANTS[variant] for variant, place in PLACES.items()},
+            f"degradation={degradation}",
+            jobs=asked.jobs,
+            threads=asked.threads,
+        )
         rows: Rows = [
             {"set": name, "variant": variant, "seed": seed, **row}
             for name, pairs in sets.items()
             for variant in VARIANTS
             for seed in asked.seeds
-            for row in measured(runs / folder(variant, seed), pairs)
+            for row in measured(runs / f"{PLACES[variant]}_{seed}", pairs)
         ]
         write_csv(HERE / f"{degradation}.csv", rows)
         for name in sets:
