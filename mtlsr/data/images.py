@@ -133,13 +133,17 @@ def find_images(folder: str | Path) -> list[Path]:
         Paths that begin with ``folder``, in natural order (``2.png`` before ``10.png``).
 
     Raises:
-        ValueError: the folder is missing, is a file, or holds no image.
+        UserError: the folder is missing, is a file, holds no image, or may not be read, or one of
+            those below it may not.
     """
     folder = Path(folder)
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise UserError(f"The folder {folder} {what}.")
-    found = [path for path in visible_files(folder)[0] if path.suffix.lower() in SUFFIXES]
+    files, shut = visible_files(folder)
+    if shut:  # never fewer photographs than are there, without a word
+        raise UserError(f"The folder {min(shut)} may not be read.")
+    found = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not found:
         known = " ".join(sorted(SUFFIXES))
         raise UserError(f"The folder {folder} holds no image (looked for {known}).")

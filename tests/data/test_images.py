@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from mtlsr.data.images import ImageError, find_images, read_header, read_image, write_image
+from mtlsr.errors import UserError
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)
@@ -178,3 +179,13 @@ def test_find_refuses(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     with pytest.raises(ValueError, match="is a file"):
         find_images(tmp_path / "a.png")
+
+
+def test_find_passes_over_no_folder_that_may_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "shut")
+    with pytest.raises(UserError, match=r"shut may not be read\.$"):
+        find_images(tmp_path)
