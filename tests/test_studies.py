@@ -56,7 +56,7 @@ def test_each_variant_can_be_trained_for_as_many_steps_as_the_others(
     cfg = _composed([*given, *data, "logger=csv", *study(name).variants[variant]])
     checking.check(cfg)
     steps = sum(cfg.schedule[stage].steps for stage in cfg.stages)
-    assert steps == (30560 if name == "scarcity" else 3560)
+    assert steps == (54560 if name == "scarcity" else 3560)
 
 
 def _composed(overrides):
