@@ -8,6 +8,7 @@ where every figure is the same to the last digit.
 """
 
 import csv
+import math
 import os
 import shutil
 import sys
@@ -20,6 +21,9 @@ EXPERIMENTS = Path(__file__).parent
 PLACE = Path("outputs") / "reproduced"
 INDIFFERENT = ("sweep", "seconds")
 """Columns that differ between equal runs."""
+
+LABELS = ("job", "seed", "seeds", "image", "images")
+"""Columns of numbers that are no figures. What was swept (`loss.lambda2`) is none, either."""
 
 Row = Mapping[str, str]
 
@@ -68,21 +72,35 @@ def compare(before: Path, after: Path) -> tuple[str, bool]:
         (column, float(value), float(other[column]))
         for row, other in zip(old, new, strict=True)
         for column, value in row.items()
-        if _number(value)
+        if _figure(column, value)
     ]
-    apart = [(abs(a - b), column) for column, a, b in pairs if a != b]
-    said = f"{len(pairs) - len(apart)} of {len(pairs)} figures are the same to the last digit"
-    if not apart:
+    apart: dict[str, float] = {}
+    different = 0
+    for column, a, b in pairs:
+        if a != b and not (math.isnan(a) and math.isnan(b)):
+            different += 1
+            apart[column] = max(apart.get(column, 0.0), abs(a - b))  # never NaN: it is not larger
+    said = f"{len(pairs) - different} of {len(pairs)} figures are the same to the last digit"
+    if not different:
         return f"{said}.", True
-    worst, column = max(apart)
-    return f"{said}; the others are at most {worst:.3g} apart ({column}).", False
+    worst = ", ".join(f"{gap:.3g} ({column})" for column, gap in apart.items())
+    return f"{said}; the others are at most so far apart: {worst}.", False
 
 
 def _absolute(argument: str) -> str:
-    """An argument that names a file or folder from here, as it has to be named from elsewhere."""
+    """An argument that names a file or folder from here, as it has to be named from elsewhere.
+
+    A value without a separator may as well be a choice or a number; it is a path if it stands
+    alone, or where the configuration has one (`dataset.root=data`).
+    """
     key, equals, value = argument.rpartition("=")
     path = Path(value).expanduser()
-    return f"{key}{equals}{path.resolve()}" if value and path.exists() else argument
+    named = "/" in value or (key.endswith("root") if key else not value.isdigit())
+    try:
+        there = bool(value) and named and path.exists()
+    except OSError:  # too long for a name
+        there = False
+    return f"{key}{equals}{path.resolve()}" if there else argument
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -93,7 +111,11 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 def _labels(row: Row) -> dict[str, str | None]:
     """What is no figure, and which columns hold one."""
-    return {key: None if _number(value) else value for key, value in row.items()}
+    return {key: None if _figure(key, value) else value for key, value in row.items()}
+
+
+def _figure(column: str, value: str) -> bool:
+    return column not in LABELS and "." not in column and _number(value)
 
 
 def _number(text: str) -> bool:

@@ -4,9 +4,9 @@
 
 Each variant is a sweep over seeds; all of them share their stages 1. What was stopped or failed
 goes on with the same command. The leaderboard is that of `python -m mtlsr.report` over all
-sweeps. The table is written into the study's README.md, every value into table.csv and
-figures.csv, the plot into figure.png; report.html stays beside the runs. Overrides are those of
-mtlsr.train.
+sweeps. The table is written into the study's README.md, every value into table.csv, figures.csv
+and gram.csv, the plot into figure.png; report.html stays beside the runs. Overrides are those of
+mtlsr.train, but for what the variants set.
 """
 
 import argparse
@@ -30,12 +30,15 @@ from mtlsr.sweeps.jobs import COMMAND, Job
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.report import report
 from mtlsr.sweeps.statistics import Board, Score
-from mtlsr.sweeps.words import duration, mean_text
+from mtlsr.sweeps.words import duration, machines, mean_text, remarks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GREY = "#0072b2", "#888888"
+
+HERE_ONLY = ("cache", "logger", "seed", "sweep.stage1", "trainer.progress")
+"""Overrides that change no figure, beside those of folders (`*root`)."""
 
 STAGE1 = 560
 """Steps of stage 1 in the default schedule: what trains without one has so many steps more."""
@@ -93,6 +96,7 @@ def main(study: Study) -> None:
     common = [each for each in given if "=" in each and not each.startswith("-")]
     asked = parser.parse_args([each for each in given if each not in common])
     runs = asked.runs.resolve()
+    check_equal(study, common)
     for index, overrides in enumerate(study.variants.values()):
         sweep = runs / str(index)
         before = reported(sweep)
@@ -105,6 +109,28 @@ def main(study: Study) -> None:
     found = report(sweeps, None, study.measures, runs)
     publish(study, found, runs)
     sys.exit(0 if found.complete else 1)
+
+
+def check_equal(study: Study, common: Sequence[str]) -> None:
+    """Refuse overrides for all variants that some would lose, or that would make steps unequal.
+
+    Raises:
+        SystemExit: Which override, and which variant sets it.
+    """
+    for each in common:
+        key = _key(each)
+        for name, overrides in study.variants.items():
+            for own in map(_key, overrides):
+                steps = own.endswith(".steps") and (key.endswith(".steps") or key == "schedule")
+                if own == key or steps:
+                    raise SystemExit(
+                        f"{each} cannot be given: the variant {name!r} of {study.name} sets {own}, "
+                        "and the variants would no longer be what their names say."
+                    )
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+").replace("/", ".")
 
 
 def train(runs: Path, sweep: Path, overrides: Sequence[str], seeds: Sequence[int]) -> int:
@@ -147,6 +173,7 @@ def publish(study: Study, found: Leaderboard, runs: Path) -> None:
         rows = list(_rows(found, board, labels, further))
         title = f"**{board.dataset}**, {board.images} image{'s' * (board.images > 1)}:"
         parts.append(f"{title}\n\n{markdown(list(rows[0]), [list(row.values()) for row in rows])}")
+    parts += remarks(found)
     write_table(study.folder / "README.md", "\n\n".join(parts))
     shared = tables.write(study.folder, found)
     shared.rename(study.folder / "table.csv")
@@ -159,8 +186,19 @@ def publish(study: Study, found: Leaderboard, runs: Path) -> None:
                 for seed, job in v.done.items()
             ],
         )
-    if found.boards and can_draw():
-        board = max(found.boards, key=lambda each: each.images)
+    if not found.boards:
+        return
+    board = max(found.boards, key=lambda each: each.images)
+    if judged := details.judged(found, board.dataset):
+        write_csv(
+            study.folder / "gram.csv",
+            [
+                {"variant": labels[name], "seed": seed, "Gram distance": distance}
+                for name, own in judged.items()
+                for seed, distance in own.items()
+            ],
+        )
+    if can_draw():
         draw(study, shown(board, found, labels, further))
 
 
@@ -220,11 +258,11 @@ def _rows(
     further: Mapping[str, Figures],
 ) -> list[dict[str, str]]:
     first, *others = board.measures
-    distances = details.distances(found, board.dataset)
+    judged = details.judged(found, board.dataset)
     columns = dict.fromkeys(column for own in further.values() for column in own)
     rows = []
     for variant in found.variants:
-        row = {"variant": labels[variant.name], "seeds": str(len(variant.done))}
+        row = {"variant": labels[variant.name], "seeds": str(board.seeds(variant.name))}
         own = board.scores.get(variant.name)
         row[_head(first)] = mean_text(first, own[first.name]) if own else ""
         row["difference"] = row["verdict"] = ""
@@ -233,8 +271,7 @@ def _rows(
             row |= {"difference": f"{mean} ({low} to {high})", "verdict": own[first.name].verdict}
         for measure in others:
             row[_head(measure)] = mean_text(measure, own[measure.name]) if own else ""
-        distance = distances.get(variant.name)
-        row["Gram distance"] = "" if distance is None else f"{distance:.3g}"
+        row["Gram distance"] = _gram(judged, variant.name, found.baseline.name)
         figures = [further[str(job.folder)] for job in variant.done.values()]
         for column in columns:
             own_values = [each[column] for each in figures if column in each]
@@ -247,6 +284,22 @@ def _rows(
             row | {_head(each): f"{means[each.name]:.{each.digits}f}" for each in board.measures}
         )
     return rows
+
+
+def _gram(judged: Mapping[str, Mapping[str, float]], name: str, baseline: str) -> str:
+    """Mean over seeds; and the change to the baseline's under each seed, mean ± deviation.
+
+    Under another seed there is another judge: distances differ from seed to seed far more than
+    they change.
+    """
+    if not (own := judged.get(name, {})):
+        return ""
+    mean = f"{statistics.fmean(own.values()):.3g}"
+    if name == baseline:
+        return mean
+    changes = [100 * (distance / judged[baseline][seed] - 1) for seed, distance in own.items()]
+    spread = f" ± {statistics.stdev(changes):.0f}" if len(changes) > 1 else ""
+    return f"{mean} ({statistics.fmean(changes):+.0f}{spread} %)"
 
 
 def _further(study: Study, job: Job) -> Figures:
@@ -264,14 +317,17 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _origin(found: Leaderboard) -> str:
-    """When and on what."""
-    done = [job.manifest for job in found.jobs if job.done]
+    """When, on what, and with which overrides."""
+    done = [job for job in found.jobs if job.done]
     if not done:
         return "No job is done yet."
-    hardware, day = done[0]["hardware"], max(each["started"] for each in done)[:10]
-    threads = hardware["threads"]
+    day = max(job.manifest["started"] for job in done)[:10]
+    commits = dict.fromkeys(str(job.manifest["commit"])[:10] for job in done)
+    given = [each for each in done[0].overrides if all(each in job.overrides for job in done)]
+    shown = [each for each in given if not (_key(each) in HERE_ONLY or _key(each).endswith("root"))]
     return (
-        f"{len(done)} of {len(found.jobs)} jobs, the last one begun on {day}, on {hardware['cpu']} "
-        f"({hardware['capability']}), {threads} thread{'s' * (threads > 1)}, commit "
-        f"{str(done[0]['commit'])[:10]}. Written {datetime.now(UTC):%Y-%m-%d}."
+        f"{len(done)} of {len(found.jobs)} jobs, the last one begun on {day}, on "
+        f"{'; '.join(machines(found))}, commit {', '.join(commits)}"
+        f"{', all with ' if shown else ''}{' '.join(f'`{each}`' for each in shown)}. Written "
+        f"{datetime.now(UTC):%Y-%m-%d}."
     )

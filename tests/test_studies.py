@@ -1,6 +1,7 @@
 """Studies that are sweeps: what they compare, what they write, what of them reproduces."""
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from experiments import reproduce
 from experiments.baselines.study import WIDTHS
 from experiments.common import in_parallel
 from experiments.lambda_response.study import DEFAULT, curves
-from experiments.study import Shown, Study, main, names, publish, train
+from experiments.study import Shown, Study, check_equal, main, names, publish, train
 from mtlsr.metrics import MEASURES
 from mtlsr.networks.measure import parameters
 from mtlsr.networks.table import build_network
@@ -97,19 +98,22 @@ def made(tmp_path):
     base, gain = np.linspace(25, 32, 6), np.linspace(0.1, 0.3, 6)
     variants = {"plain": [], "more": ["loss.lambda2=1"]}
     for index, overrides in enumerate(variants.values()):
-        sweep = write_sweep(runs / str(index), *overrides, "seed=0,1")
+        sweep = write_sweep(runs / str(index), *overrides, "scale=4", "seed=0,1")
         for seed in (0, 1):
             figures = {"set": {"bicubic": base - 1, "mtlsr": base + gain * index + 0.01 * seed}}
             write_job(
                 sweep,
                 seed,
-                [*overrides, f"seed={seed}"],
+                [*overrides, "scale=4", f"dataset.root={tmp_path}", f"seed={seed}"],
                 figures,
                 config={"seed": seed, "loss": {"lambda2": 0.1}},
                 started="2026-01-02T03:04:05+00:00",
-                hardware={"cpu": "x86", "capability": "AVX2", "threads": 1},
-                commit="0123456789abc",
+                hardware={"cpu": "x86", "capability": "AVX2", "threads": 1, "gpus": []},
+                commit=f"{index}123456789abc",
+                stage1={"key": str(seed)},
             )
+            terms = {"set": {"realism": (0.03, 0.02)[seed] * (1 - 0.1 * index)}}
+            (sweep / str(seed) / "terms.json").write_text(json.dumps(terms))
     return Study(folder, variants, ("psnr_y",), lambda run: {"digits": float(len(run.name))}), runs
 
 
@@ -118,12 +122,20 @@ def test_a_study_writes_its_table_its_values_and_its_plot(made):
     found = leaderboard([runs / "0", runs / "1"], None, study.measures)
     publish(study, found, runs)
     page = (study.folder / "README.md").read_text()
-    assert "4 of 4 jobs, the last one begun on 2026-01-02, on x86 (AVX2), 1 thread, commit " in page
+    assert (
+        "4 of 4 jobs, the last one begun on 2026-01-02, on x86 (AVX2), 1 thread, "
+        "commit 0123456789, 1123456789, all with `scale=4`. Written "
+    ) in page
+    assert "The jobs ran different code: commits 0123456789abc, 1123456789abc." in page
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
     by_name = {row[0].removeprefix("| "): row for row in rows}
     assert by_name["plain"][1:3] == ["2", "28.51 ± 0.01"]
     assert by_name["more"][3].startswith("+0.20 (") and by_name["more"][4] == "better"
+    assert (by_name["plain"][5], by_name["more"][5]) == ("0.025", "0.0225 (-10 ± 0 %)")
     assert by_name["more"][6] == "1 ± 0"
+    with (study.folder / "gram.csv").open() as file:
+        distances = [float(row["Gram distance"]) for row in csv.DictReader(file)]
+    assert distances == pytest.approx([0.03, 0.02, 0.027, 0.018])
     assert by_name["bicubic"][2] == "27.50"
     with (study.folder / "figures.csv").open() as file:
         assert [row["variant"] for row in csv.DictReader(file)] == ["plain"] * 2 + ["more"] * 2
@@ -247,9 +259,12 @@ def test_the_tables_of_sweeps_have_the_columns_that_they_would_have_today(path):
 def test_folders_are_found_from_elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").mkdir()
-    given = ["data", "dataset.root=data", "dataset=folder", "--seeds", "0"]
-    expected = [f"{tmp_path}/data", f"dataset.root={tmp_path}/data", *given[2:]]
-    assert [reproduce._absolute(each) for each in given] == expected
+    for name in ("folder", "0", "x4"):  # choices, numbers and labels may be called like a folder
+        (tmp_path / name).mkdir()
+    given = ["data", "dataset.root=data", "runs=../", "dataset=folder", "--seeds", "0", "x4=x4"]
+    expected = [f"{tmp_path}/data", f"dataset.root={tmp_path}/data", f"runs={tmp_path.parent}"]
+    assert [reproduce._absolute(each) for each in given] == [*expected, *given[3:]]
+    assert reproduce._absolute("dataset.root=" + "a" * 300) == "dataset.root=" + "a" * 300
 
 
 def table(path: Path, *rows: str) -> Path:
@@ -275,6 +290,39 @@ def test_reproducing_says_which_figures_agree(tmp_path, rows, said, same):
     told, agrees = reproduce.compare(before, table(tmp_path / "after.csv", *rows))
     assert told.startswith(said) and agrees == same
     assert reproduce.compare(before, tmp_path / "nowhere.csv") == ("was not written.", False)
+
+
+def test_what_is_no_figure_is_not_counted_and_no_number_agrees_with_no_number(tmp_path):
+    head = "job,seed,image,loss.lambda2,psnr_y,niqe\n"
+    before, after = tmp_path / "before.csv", tmp_path / "after.csv"
+    before.write_text(f"{head}0,0,27,0.1,28.5,nan\n1,1,28,0.2,29.5,5.5\n")
+    after.write_text(f"{head}0,0,27,0.1,28.5,nan\n1,1,28,0.2,29.25,5.25\n")
+    assert reproduce.compare(before, before) == (
+        "4 of 4 figures are the same to the last digit.",
+        True,
+    )
+    assert reproduce.compare(before, after) == (
+        "2 of 4 figures are the same to the last digit; the others are at most so far apart: "
+        "0.25 (psnr_y), 0.25 (niqe).",
+        False,
+    )
+    after.write_text(f"{head}0,0,27,0.1,28.5,nan\n1,1,29,0.2,29.25,5.25\n")
+    assert reproduce.compare(before, after) == ("other rows: 2 then, 2 now.", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "sets"),
+    [
+        ("schedule=quick", "schedule.restoration.steps"),
+        ("schedule.realism.steps=9", "schedule.restoration.steps"),
+        ("loss.lambda2=0.3", "loss.lambda2"),
+    ],
+)
+def test_what_would_make_variants_unequal_is_refused(given, sets):
+    own = Study(ROOT, {"plain": [], "other": ["+loss.lambda2=0", "schedule.restoration.steps=3"]})
+    check_equal(own, ["loss=formula", "scale=2", "schedule.restoration.batch=2"])
+    with pytest.raises(SystemExit, match=f"{given} cannot be given: the variant 'other' .*{sets}"):
+        check_equal(own, [given])
 
 
 def test_only_a_study_with_figures_can_be_reproduced():

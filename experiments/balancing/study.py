@@ -21,8 +21,8 @@ TERMS = {"λ1": "smoothness", "λ2": "realism", "λ3": "structure"}
 def weights(run: Path) -> dict[str, float]:
     """Least gain over bicubic interpolation, and the terms' weights.
 
-    The gain is that of the photograph that gains least, in PSNR-Y; the weights are means over the
-    second half of the steps, of those that are logged.
+    The gain is that of the photograph that gains least, in PSNR-Y; the weights are means over those
+    logged steps in which all terms are at work (before λ2's begins, its weight stands for nothing).
     """
     found = read(run)
     dataset = list(found.figures)[-1]
@@ -32,10 +32,10 @@ def weights(run: Path) -> dict[str, float]:
     )
     with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row.get("restoration/smoothness/balance")]
-    later = [row for row in rows if int(row["step"]) >= int(rows[-1]["step"]) / 2]
+    whole = [row for row in rows if float(row["restoration/realism/weight"]) > 0]
     means = {
-        f"weight {name}": statistics.fmean(float(r[f"restoration/{term}/balance"]) for r in later)
-        if later
+        f"weight {name}": statistics.fmean(float(r[f"restoration/{term}/balance"]) for r in whole)
+        if rows
         else 1.0  # the plain sum has none
         for name, term in TERMS.items()
     }

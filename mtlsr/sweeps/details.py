@@ -86,17 +86,37 @@ def terms(job: Job) -> dict[str, dict[str, float]]:
 
 
 def distances(found: Leaderboard, dataset: str) -> dict[str, float]:
-    """Variant -> Gram distance on a data set, mean over seeds.
+    """Variant -> Gram distance on a data set, mean over seeds, the same ones of every variant.
+
+    See `judged`: under another seed there is another judge, with a scale of its own.
+    """
+    measured = judged(found, dataset)
+    common = set.intersection(*map(set, measured.values())) if measured else set()
+    return {
+        name: statistics.fmean(own[seed] for seed in sorted(common))
+        for name, own in measured.items()
+        if common
+    }
+
+
+def judged(found: Leaderboard, dataset: str) -> dict[str, dict[str, float]]:
+    """Variant -> seed -> Gram distance on a data set.
 
     A stage 1 judges by what it has learnt, and another one by something else. So only what was
-    trained beside the baseline's stages 1 is there; and all, where none is on record.
+    trained beside the baseline's stage 1 of the same seed is there; and all, where none is on
+    record.
     """
-    judges = {_judge(job) for job in found.baseline.done.values()}
-    rows = {
-        str(job.folder): terms(job).get(dataset, {}) for job in found.jobs if _judge(job) in judges
+    judges = {seed: _judge(job) for seed, job in found.baseline.done.items()}
+    measured = {
+        variant.name: {
+            seed: own[JUDGE]
+            for seed, job in variant.done.items()
+            if seed in judges and _judge(job) == judges[seed]
+            if JUDGE in (own := terms(job).get(dataset, {}))
+        }
+        for variant in found.variants
     }
-    means = {variant.name: over_seeds(variant, rows) for variant in found.variants}
-    return {name: row[JUDGE] for name, row in means.items() if JUDGE in row}
+    return {name: own for name, own in measured.items() if own}
 
 
 def _judge(job: Job) -> str | None:

@@ -73,6 +73,11 @@ class Board:
     lacking: dict[str, list[str]]
     """Title of a measure that is left out -> the variants that have no figures of it."""
 
+    def seeds(self, name: str) -> int:
+        """How many seeds a variant's means are over; 0 of one that was not measured here."""
+        own = self.scores.get(name)
+        return len(own[self.measures[0].name].by_seed) if own else 0
+
     def ranked(self) -> list[str]:
         """Names of variants by the first measure, the best first."""
         first = self.measures[0]
@@ -111,7 +116,10 @@ def _datasets(job: Job) -> list[str]:
 
 
 def _alike(group: Jobs, job: Job, dataset: str) -> bool:
-    """Whether a job was measured on a group's images: interpolation has the same figures then."""
+    """Whether a job was measured on a group's images: interpolation has the same figures then.
+
+    In what both measured; a measure that one of them lacks says nothing about the images.
+    """
     first = next(iter(next(iter(group.values())).values()))
     if own_figures(first, dataset).keys() != own_figures(job, dataset).keys():
         return False
@@ -120,12 +128,18 @@ def _alike(group: Jobs, job: Job, dataset: str) -> bool:
         return False
     theirs, ours = first.results.figures[dataset], job.results.figures[dataset]
     return all(
-        math.isclose(figure, ours[method][image].get(name, math.nan), rel_tol=0, abs_tol=SAME)
+        _agree(figure, ours[method][image].get(name, math.nan))
         for method in KERNELS
         if method in theirs and method in ours
         for image, scores in theirs[method].items()
         for name, figure in scores.items()
     )
+
+
+def _agree(figure: float, other: float) -> bool:
+    """Whether two figures are the same, infinite ones, too; one that lacks (NaN) fits any."""
+    lacks = math.isnan(figure) or math.isnan(other)
+    return lacks or math.isclose(figure, other, rel_tol=0, abs_tol=SAME)
 
 
 def _board(dataset: str, jobs: Jobs, baseline: str, measures: Sequence[Measure]) -> Board:

@@ -69,7 +69,7 @@ def _table(found: Leaderboard, board: Board) -> Table:
         variant, own = by_name[name], board.scores.get(name, {})
         is_baseline = variant is found.baseline
         cells = [*(variant.values[key] for key in keys)] or [name]
-        cells.append(str(len(variant.done)))
+        cells.append(str(board.seeds(name)))
         cells += _cells(board, own[first.name], is_baseline) if own else [""] * 3
         cells += [f"{own[each.name].mean:.{each.digits}f}" if own else "" for each in others]
         cells += [duration(variant.seconds), *([] if whole else [variant.status])]

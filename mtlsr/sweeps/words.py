@@ -1,12 +1,14 @@
 """A sweep's answer in words."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.words import rounded
+from mtlsr.runs.recorded import infinities
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.leaderboard import Leaderboard
-from mtlsr.sweeps.statistics import Board, Score
+from mtlsr.sweeps.statistics import Board, Score, own_figures
 from mtlsr.sweeps.variants import repeated
 
 CAPTION = (
@@ -36,13 +38,32 @@ def remarks(found: Leaderboard) -> list[str]:
             for title, names in board.lacking.items()
         ]
         said += _other_seeds(board)
+        said += _infinite(found, board)
     codes = {(str(j.manifest.get("commit")), j.manifest.get("diff")) for j in found.jobs if j.done}
     commits = sorted({commit for commit, _ in codes})
     if len(commits) > 1:
         said.append(f"The jobs ran different code: commits {', '.join(commits)}.")
     elif len(codes) > 1:
         said.append(f"The jobs ran different code: commit {commits[0]} with different changes.")
+    if len(hardware := machines(found)) > 1:
+        said.append(f"The jobs ran on different hardware: {'; '.join(hardware)}.")
     return said
+
+
+def machines(found: Leaderboard) -> list[str]:
+    """What the jobs that are done ran on."""
+    known = [job.manifest["hardware"] for job in found.jobs if job.done and _knows_hardware(job)]
+    return list(dict.fromkeys(map(_machine, known)))
+
+
+def _knows_hardware(job: Job) -> bool:
+    return "hardware" in job.manifest
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    threads = hardware["threads"]
+    processor = f"{hardware['cpu']} ({hardware['capability']})"
+    return ", ".join([processor, f"{threads} thread{'s' * (threads > 1)}", *hardware["gpus"]])
 
 
 def called(job: Job, found: Leaderboard) -> str:
@@ -61,6 +82,23 @@ def _other_seeds(board: Board) -> list[str]:
     return [
         f"Means on {board.dataset} are over different seeds ({own}); differences to the baseline "
         "are over those that both have."
+    ]
+
+
+def _infinite(found: Leaderboard, board: Board) -> list[str]:
+    """That jobs made an image without any difference, where it is so."""
+    return [
+        sentence
+        for variant in found.variants
+        for job in variant.done.values()
+        if board.seeds(variant.name) and (figures := own_figures(job, board.dataset))
+        for sentence in infinities(
+            f"Job {called(job, found)}",
+            board.dataset,
+            figures.values(),
+            board.measures,
+            board.protocol.ceiling,
+        )
     ]
 
 

@@ -143,6 +143,18 @@ def test_who_was_judged_by_another_stage_1_is_not_shown_beside_the_others(tmp_pa
     }
 
 
+def test_gram_distances_are_means_over_the_seeds_that_all_variants_have(tmp_path):
+    """Each seed has a judge of its own: without it, the second variant would be 14 % worse."""
+    judged = [(0, 0, 0.030), (0, 1, 0.023), (0, 2, 0.017), (1, 0, 0.030), (1, 1, 0.023)]
+    for number, (value, seed, distance) in enumerate(judged):
+        given = [f"x={value}", f"seed={seed}"]
+        key = {"key": str(seed)}
+        job = write_job(tmp_path / "s", number, given, {"set": {"mtlsr": BASE}}, stage1=key)
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": distance}}))
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert details.distances(found, "set") == pytest.approx({"x=0": 0.0265, "x=1": 0.0265})
+
+
 def test_a_stage_1_that_was_given_judges_by_its_own_folder(tmp_path):
     for number, given in enumerate(("runs/a", "runs/b")):
         figures = {"set": {"mtlsr": BASE + number}}

@@ -188,3 +188,34 @@ def test_sweep_csv_has_every_job_and_every_figure(sweep, capsys):
 @pytest.mark.parametrize(("seconds", "said"), [(None, ""), (59.6, "1:00"), (3723, "1:02:03")])
 def test_durations(seconds, said):
     assert duration(seconds) == said
+
+
+def test_other_hardware_is_said(tmp_path):
+    for number, cpu in enumerate(("old", "new")):
+        own = {"cpu": cpu, "capability": "AVX2", "threads": number + 1, "gpus": []}
+        figures = {"set": {"mtlsr": BASE}}
+        write_job(tmp_path, number, [f"x={number}"], figures, hardware=own)
+    assert remarks(leaderboard([tmp_path], None, ["psnr_y"])) == [
+        "The jobs ran on different hardware: old (AVX2), 1 thread; new (AVX2), 2 threads."
+    ]
+
+
+def test_an_infinite_figure_is_said_where_it_enters_a_mean(tmp_path):
+    for number in range(2):
+        perfect = [*BASE[:-1], np.inf] if number else BASE
+        write_job(tmp_path, number, [f"x={number}"], {"set": {"mtlsr": perfect}})
+    assert remarks(leaderboard([tmp_path], None, ["psnr_y"])) == [
+        "Job 1 has an infinite PSNR-Y in 1 of 6 images of set, where nothing differs; it counts as "
+        "100 dB in means."
+    ]
+
+
+def test_seeds_are_those_behind_the_figures(tmp_path):
+    """The second variant was measured on another data set under one of its seeds."""
+    for number, (value, seed) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        figures = {"other" if number == 3 else "set": {"mtlsr": BASE + number}}
+        write_job(tmp_path, number, [f"x={value}", f"seed={seed}"], figures)
+    found = leaderboard([tmp_path], None, ["psnr_y"])
+    rows = [line.split()[:2] for line in shown(found).splitlines() if line.split()]
+    counted = [row for row in rows if row[0] in ("0", "1")]
+    assert counted == [["1", "1"], ["0", "2"], ["1", "1"], ["0", "0"]]

@@ -108,8 +108,9 @@ def test_what_cannot_be_ranked_together_gets_its_own_board(tmp_path, change):
     assert found.boards[1].baseline is None
 
 
-def test_a_measure_that_one_job_lacks_is_not_shown(sweep):
-    path = sweep / "0" / "per_image.csv"
+@pytest.mark.parametrize("job", [0, 3])
+def test_a_measure_that_one_job_lacks_is_not_shown(sweep, job):
+    path = sweep / str(job) / "per_image.csv"
     lines = path.read_text().splitlines()
     column = lines[0].split(",").index("ssim_y")
     cut = [",".join(c for i, c in enumerate(line.split(",")) if i != column) for line in lines]

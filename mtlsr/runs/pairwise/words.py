@@ -148,13 +148,17 @@ def _unit(found: Difference) -> str:
 
 
 def rounded(interval: Interval, digits: int) -> list[str]:
-    """Mean, low and high with at least so many digits, and more where they say something."""
+    """Mean, low and high with at least so many digits, and more where they say something.
+
+    Of a bound that is a little below zero -0.00: on which side it lies decides the verdict.
+    """
     digits = _digits(interval, digits)
-    return [_signed(value, digits) for value in (interval.mean, interval.low, interval.high)]
+    bounds = (f"{bound:+.{digits}f}" for bound in (interval.low, interval.high))
+    return [_signed(interval.mean, digits), *bounds]
 
 
 def _digits(interval: Interval, digits: int) -> int:
-    """As the measure has, more where the interval is narrower, or its sign would be lost."""
+    """As the measure has, more where the interval is narrower, or would seem to hold zero."""
     half = (interval.high - interval.low) / 2
     if half > 0:
         digits = max(digits, -math.floor(math.log10(half)))

@@ -208,7 +208,7 @@ def _rows(found: Leaderboard, board: Board) -> Iterator[Row]:
     for name in [*board.ranked(), *unmeasured]:
         variant, own = by_name[name], board.scores.get(name, {})
         cells = [_value(value) for value in variant.values.values()] or [Cell(name)]
-        cells.append(Cell(str(len(variant.done)), len(variant.done), kind="number"))
+        cells.append(Cell(str(board.seeds(name)), board.seeds(name), kind="number"))
         for measure in board.measures:
             cells += _score(measure, own.get(measure.name), variant is found.baseline)
         state = "" if variant.status == "done" else variant.status

@@ -86,6 +86,7 @@ def test_what_does_not_survive_the_correction_is_said() -> None:
         (Interval(0.1234, 0.1204, 0.1264), "+0.123 dB, 95 % interval +0.120 to +0.126"),
         (Interval(0.05, 0.0004, 0.1), "+0.0500 dB, 95 % interval +0.0004 to +0.1000"),
         (Interval(-0.001, -0.05, 0.05), "+0.00 dB, 95 % interval -0.05 to +0.05"),
+        (Interval(0.015, -0.0004, 0.0304), "95 % interval -0.00 to +0.03"),
         (Interval(1.0, 1.0, 1.0), "+1.00 dB, 95 % interval +1.00 to +1.00"),
         (Interval(1e-12, 1e-12, 1e-12), "+0.00000000 dB"),
     ],
