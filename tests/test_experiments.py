@@ -10,6 +10,7 @@ import pytest
 
 from experiments.common import SCALE, markdown, rank_correlations, train, write_table
 from experiments.flagship import reading, targets
+from experiments.realism_vector import study as vector_study
 from experiments.realistic import study as realistic_study
 from mtlsr import Upscaler
 from mtlsr.data.degradation import classical
@@ -19,6 +20,7 @@ from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.runs import photographs
 from mtlsr.runs.manifest import commit
+from mtlsr.train import run as train_run
 
 
 def finished(folder, *overrides, by=None):
@@ -66,6 +68,18 @@ def test_photographs_are_degraded_alike_each_time_and_otherwise_in_each_sample(s
         assert (strengths == others).all()
     assert (first[0][0].hr == first[1][0].hr).all()
     assert (first[0][0].lr != first[1][0].lr).any()
+
+
+def test_a_realism_vector_is_asked_about_photographs_that_are_held_out(
+    tmp_path, compose, small_photographs
+):
+    run = train_run(compose("train", "stages=[realism]"))
+    found = vector_study.measure(run, small_photographs, 100)
+    assert found["samples"] == 100
+    for name in classical.names:
+        assert 0 < found[f"{name} samples"] <= 100
+        assert -1 <= found[name] <= 1
+    assert 0 <= found["AUC"] <= 1
 
 
 def test_the_table_of_degraded_photographs_compares_with_the_last_method():

@@ -19,6 +19,7 @@ from experiments.common import markdown, rank_correlations, train, write_csv, wr
 from mtlsr.data.images import find_images
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
+from mtlsr.data.store import Store
 from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.manifest import read_manifest
 
@@ -35,7 +36,7 @@ def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
     starting.start_weights(cfg, model)
     generator = photographs.degradation(cfg.degradation.realism)
     samples = SampleDataset(
-        photographs.store(cfg, find_images(held_out)),
+        Store.open(find_images(held_out), cfg.scale, photographs.cache_folder(cfg)),
         cfg.scale,
         cfg.schedule.realism.patch,
         seed=0,

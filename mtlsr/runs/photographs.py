@@ -55,9 +55,9 @@ def stage_store(
     # Folders of earlier runs have no such choice.
     shrunk = (own or cfg.dataset).get("shrunk", ()) if split == "train" else ()
     if own is not None and not own.downscale:
-        return Store.open(paths, 1, _cache(cfg), shrunk=shrunk)
+        return Store.open(paths, 1, cache_folder(cfg), shrunk=shrunk)
     given = files.given_lr(paths, cfg.scale)
-    return Store.open(paths, cfg.scale, _cache(cfg), given, shrunk)
+    return Store.open(paths, cfg.scale, cache_folder(cfg), given, shrunk)
 
 
 def fingerprint(cfg: DictConfig, files: Dataset) -> str:
@@ -92,7 +92,7 @@ def _usable(
 ) -> tuple[Dataset, list[ImageError]]:
     """Files with at least so many pixels each way, by split; `node` says what becomes of others."""
     choice = node.get("unusable", "refuse")  # folders of earlier runs have no such choice
-    decoded = Decoded(_cache(cfg).parent / "decoded.json") if choice == "skip" else None
+    decoded = Decoded(cache_folder(cfg).parent / "decoded.json") if choice == "skip" else None
     kept: dict[str, list[Path]] = {}
     errors: list[ImageError] = []
     for split, pixels in least.items():
@@ -131,7 +131,8 @@ def _named(own: DictConfig, key: str) -> Dataset:
         raise ConfigError(str(error).replace("dataset.root", f"{key}.root")) from error
 
 
-def _cache(cfg: DictConfig) -> Path:
+def cache_folder(cfg: DictConfig) -> Path:
+    """Where decoded photographs are kept: below `cache`, else where the system keeps such."""
     base = cfg.cache or platformdirs.user_cache_path("mtlsr", appauthor=False)
     return Path(base) / "photographs"
 

@@ -50,12 +50,16 @@ def split(vector: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def feature_gramian(losses: Sequence[Tensor], features: Sequence[Tensor]) -> Tensor:
-    """G = J Jᵀ (K, K) over shared maps, of the batch of all ranks together.
+    """G = J Jᵀ (K, K) over shared maps, of the batch of all ranks together."""
+    return gramian_at_maps(jacobian(gradients(losses, features), features))
+
+
+def gramian_at_maps(rows: Tensor) -> Tensor:
+    """G = J Jᵀ (K, K) of the batch of all ranks together, of each rank's rows J at its own maps.
 
     Gradients at maps differ from sample to sample, so ranks add to G and not to J. A training's
     loss is the mean over ranks: each rank's gradients count 1/R.
     """
-    rows = jacobian(gradients(losses, features), features)
     return sum_over_ranks(rows @ rows.T) / ranks() ** 2
 
 

@@ -20,12 +20,13 @@ from mtlsr.objective.balancing.base import Balancer, Normalize, Rule
 from mtlsr.objective.balancing.gradients import (
     delivered,
     gradients,
+    gramian_at_maps,
     jacobian,
     leaves,
     nodes,
     split,
 )
-from mtlsr.objective.ranks import mean_over_ranks, sum_over_ranks
+from mtlsr.objective.ranks import mean_over_ranks
 
 if TYPE_CHECKING:
     from torchjd.aggregation import Weighting
@@ -108,9 +109,7 @@ class GramianBalancer(Balancer):
         rows = jacobian([row[:cut] for row in found], inputs[:cut])
         if exact:
             rows = mean_over_ranks(rows)
-        gramian = rows @ rows.T
-        if not exact:
-            gramian = sum_over_ranks(gramian)
+        gramian = rows @ rows.T if exact else gramian_at_maps(rows)
         weights = self.choose(gramian.cpu()).to(rows.device)
 
         mixed = split(weights @ rows, inputs[:cut])

@@ -6,7 +6,7 @@ from torch import multiprocessing
 
 from mtlsr.objective.balancing.diagnostics import diagnose
 from tests.objective.balancing.pair import TERMS, stage
-from tests.objective.balancing.two_ranks import VARIANTS, batches, train, work
+from tests.objective.balancing.two_ranks import FORMS, VARIANTS, batches, plain_weights, train, work
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +38,10 @@ def test_two_ranks_see_the_gradients_of_the_whole_batch(pair):
     assert first == pytest.approx(
         diagnose(stage().double().evaluate_terms(batches()[0]), TERMS), rel=1e-3, abs=1e-4
     )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_two_ranks_choose_the_weights_that_one_would_also_where_nothing_scales_them(pair, form):
+    first, second = (found["plain"][form] for found in pair)
+    assert first == second
+    assert first == pytest.approx(plain_weights(form, batches()[0]), rel=1e-3)

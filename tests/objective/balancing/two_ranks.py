@@ -19,6 +19,7 @@ from tests.objective.balancing.pair import TERMS, batch, stage
 STEPS = 3
 VARIANTS = [(name, {}) for name in METHODS]
 VARIANTS += [(name, {"form": "cheap"}) for name, method in METHODS.items() if method.gramian]
+FORMS = ("exact", "cheap")
 
 
 class Step(nn.Module):
@@ -52,6 +53,14 @@ def train(name: str, options: dict[str, str], batches: Iterable[Batch]) -> dict[
     return {key: p.detach().clone() for key, p in module.named_parameters()}
 
 
+def plain_weights(form: str, images: Batch) -> list[float]:
+    """Weights that are left as FairGrad chooses them: they follow the scale of the Gramian."""
+    balancer = build_balancer("fairgrad", TERMS, form=form, normalize="none")
+    module = stage(balancer).double()
+    chosen = module.balancer(module.evaluate_terms(images), module.parameters()).weights
+    return [float(weight) for weight in chosen.values()]
+
+
 def share(images: Batch, rank: int) -> Batch:
     """The half of a batch that a rank sees."""
     half = len(images.lr) // 2
@@ -77,5 +86,6 @@ def work(rank: int, folder: Path) -> None:
     own = [share(images, rank) for images in batches()]
     found = {str(variant): train(*variant, own) for variant in VARIANTS}
     seen = diagnose(stage().double().evaluate_terms(own[0]), TERMS)
-    torch.save({"weights": found, "seen": seen}, folder / f"{rank}.pt")
+    plain = {form: plain_weights(form, own[0]) for form in FORMS}
+    torch.save({"weights": found, "seen": seen, "plain": plain}, folder / f"{rank}.pt")
     distributed.destroy_process_group()
