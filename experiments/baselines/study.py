@@ -16,8 +16,9 @@ from experiments.study import WITHOUT_STAGE1, Study, main
 from mtlsr.data.interpolation import interpolate
 from mtlsr.metrics import Protocol, measure
 from mtlsr.networks.folder import load_model, model_folder
-from mtlsr.networks.measure import parameters
+from mtlsr.networks.measure import multiply_adds, parameters
 from mtlsr.runs import photographs
+from mtlsr.runs.evaluation.pareto import OUTPUT
 from mtlsr.runs.manifest import read_manifest
 
 WIDTHS = {
@@ -30,7 +31,7 @@ SIZES = ("equal size", "twice the size")
 
 
 def size(run: Path) -> dict[str, float]:
-    """Parameters; and what Lanczos interpolation reaches on the validation photographs."""
+    """Parameters and work; and what Lanczos interpolation reaches on the validation photographs."""
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     protocol = Protocol.preset("literature", cfg.scale)
     pairs = photographs.dataset(cfg).evaluation("val", cfg.scale)
@@ -38,8 +39,11 @@ def size(run: Path) -> dict[str, float]:
         measure(interpolate(pair.lr, cfg.scale, "lanczos"), pair.hr, protocol).psnr_y
         for pair in pairs
     ]
+    model, _ = load_model(model_folder(run))
+    work = multiply_adds(model.enlarged, *(side // cfg.scale for side in OUTPUT))
     return {
-        "parameters": parameters(load_model(model_folder(run))[0]),
+        "parameters": parameters(model),
+        "multiply-adds to 1280×720, 10⁹": work / 1e9,
         "Lanczos, validation PSNR-Y": sum(plain) / len(plain),
     }
 
