@@ -54,7 +54,7 @@ verify-metrics: setup ## Hold bicubic on your BENCHMARKS=<folder> against the li
 lint: $(VENV)/.tested ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy mtlsr
+	$(BIN)/mypy mtlsr experiments
 
 audit: $(VENV)/.tested ## Ask for known holes of the pinned versions (needs a network)
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip --progress-spinner off

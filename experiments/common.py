@@ -1,6 +1,5 @@
 """What the studies share: trainings, photographs to measure on, tables in README.md and in CSV."""
 
-import csv
 import json
 import os
 import signal
@@ -169,14 +168,6 @@ def rank_correlations(said: np.ndarray, done: np.ndarray) -> list[tuple[int, flo
         rank = float(spearmanr(ours[present], theirs[present]).statistic)
         found.append((int(present.sum()), rank))
     return found
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows, all of the first one's columns."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

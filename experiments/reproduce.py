@@ -7,7 +7,6 @@ they are. Give the arguments that the study's README names. What was stopped goe
 where every figure is the same to the last digit.
 """
 
-import csv
 import math
 import os
 import shutil
@@ -16,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.common import call
+from mtlsr.files import read_csv
 
 EXPERIMENTS = Path(__file__).parent
 PLACE = Path("outputs") / "reproduced"
@@ -104,9 +104,7 @@ def _absolute(argument: str) -> str:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [{k: v for k, v in row.items() if k not in INDIFFERENT} for row in rows]
+    return [{k: v for k, v in row.items() if k not in INDIFFERENT} for row in read_csv(path)]
 
 
 def _labels(row: Row) -> dict[str, str | None]:

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.common import call, markdown, stop, write_csv, write_table
+from experiments.common import call, markdown, stop, write_table
+from mtlsr.files import write_csv
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.drawing import can_draw, save
 from mtlsr.runs.pairwise.words import rounded
@@ -189,7 +190,8 @@ def publish(study: Study, found: Leaderboard, runs: Path) -> None:
     if not found.boards:
         return
     board = max(found.boards, key=lambda each: each.images)
-    if judged := details.judged(found, board.dataset):
+    judged = details.judged(found, board.dataset)
+    if len(judged) > 1:
         write_csv(
             study.folder / "gram.csv",
             [
@@ -242,7 +244,7 @@ def differences(given: Shown, figure: "Figure") -> None:
     """Differences to the baseline in the first measure, with their intervals."""
     measure = given.board.measures[0]
     axes = figure.subplots()
-    for label, score in reversed(given.scores.items()):
+    for label, score in reversed(list(given.scores.items())):
         if (interval := score.difference) is not None:
             sides = [[interval.mean - interval.low], [interval.high - interval.mean]]
             axes.errorbar([interval.mean], [label], xerr=sides, fmt="o", capsize=4, color=BLUE)
@@ -271,7 +273,8 @@ def _rows(
             row |= {"difference": f"{mean} ({low} to {high})", "verdict": own[first.name].verdict}
         for measure in others:
             row[_head(measure)] = mean_text(measure, own[measure.name]) if own else ""
-        row["Gram distance"] = _gram(judged, variant.name, found.baseline.name)
+        if len(judged) > 1:
+            row["Gram distance"] = _gram(judged, variant.name, found.baseline.name)
         figures = [further[str(job.folder)] for job in variant.done.values()]
         for column in columns:
             own_values = [each[column] for each in figures if column in each]
@@ -280,9 +283,7 @@ def _rows(
         rows.append(row)
     for method, means in board.beside.items():
         row = dict.fromkeys(rows[0], "") | {"variant": method}
-        rows.append(
-            row | {_head(each): f"{means[each.name]:.{each.digits}f}" for each in board.measures}
-        )
+        rows.append(row | {_head(each): each.text(means[each.name]) for each in board.measures})
     return rows
 
 
@@ -312,8 +313,9 @@ def _head(measure: Measure) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    mean = f"{statistics.fmean(values):.4g}"
-    return f"{mean} ± {statistics.stdev(values):.2g}" if len(values) > 1 else mean
+    mean = statistics.fmean(values)
+    shown = f"{mean:.4g}" if abs(mean) < 1e4 else f"{mean:,.0f}"
+    return f"{shown} ± {statistics.stdev(values):.2g}" if len(values) > 1 else shown
 
 
 def _origin(found: Leaderboard) -> str:

@@ -1,10 +1,11 @@
 """Files that are written completely or not at all, and are on the disk when that is said."""
 
+import csv
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +38,29 @@ def write_json(path: Path, value: Any) -> None:
     with replacing(path) as file:
         json.dump(value, file, indent=2)
         file.write("\n")
+
+
+def write_csv(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
+) -> None:
+    """Write a table with a line of heads; where a row has nothing, the cell stays empty.
+
+    Args:
+        path: Where to.
+        rows: Column -> value.
+        columns: All of them, in their order; None: those of the rows.
+    """
+    heads = list(dict.fromkeys(key for row in rows for key in row)) if columns is None else columns
+    with replacing(path) as file:
+        writer = csv.DictWriter(file, heads)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table with a line of heads; empty cells are empty texts."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def link(path: Path, other: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtlsr.errors import UserError
+from mtlsr.errors import UserError, listed
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -68,7 +68,8 @@ def run(cfg: DictConfig) -> Path:
     written = len(waiting) + len(found.refused) - len(failed)
     existing = len(found.targets) - len(waiting)
     skipped = f", {existing} there already (overwrite=true replaces them)" if existing else ""
-    _say(f"Enlarged {written} ×{upscaler.scale} to {cfg.output}{skipped}.")
+    images = f"{written} image{'s' * (written != 1)}"
+    _say(f"Enlarged {images} ×{upscaler.scale} into {cfg.output}{skipped}.")
     _tell(found.passed_over)
     for reason in failed:
         screen.print(reason, soft_wrap=True, markup=False, highlight=False)
@@ -160,9 +161,7 @@ def _named(source: Path, target: Path, error: Exception) -> str:
 def _tell(passed_over: list[Path]) -> None:
     """Name the files that were in the way, or some of them."""
     if passed_over:
-        named = ", ".join(map(str, passed_over[:LISTED]))
-        more = f" and {len(passed_over) - LISTED} others" if len(passed_over) > LISTED else ""
-        _say(f"No images by their names: {named}{more}.")
+        _say(f"Skipped, as no image has such a suffix: {listed(passed_over, LISTED)}.")
 
 
 def _say(line: str) -> None:

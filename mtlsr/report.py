@@ -61,7 +61,7 @@ def _folders(cfg: DictConfig) -> list[Path]:
     listed = str(asked).split(",") if isinstance(asked, str | int | float) else list(asked)
     names = [str(each).strip() for each in listed]
     if not names or "" in names:
-        raise ConfigError(f"sweep is {asked!r}, which names nothing in one place.")
+        raise ConfigError(f"sweep is {asked!r}, which has an empty entry.")
     return [Path(name) for name in names]
 
 

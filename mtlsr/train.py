@@ -52,7 +52,7 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
     with (
         life.recorded(cfg, folder, files) as manifest,
         listening(advice, manifest.fail) as signals,
-        tracked(cfg, folder, life.plain(cfg), start.rows) as loggers,
+        tracked(cfg, folder, start.rows) as loggers,
     ):
         progress = life.progress(cfg)
         training = Training(cfg, files, folder, loggers, progress, signals)

@@ -152,7 +152,7 @@ def test_a_pair_is_judged_once_by_somebody_who_presses_twice(tmp_path: Path) -> 
                             .find((button) => button.textContent.trim() === word).click();
                 }"""
             )
-        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 0/")
+        page.wait_for_selector("text=/Thank you. Better: A \\d, B \\d, neither 0/")
         page.wait_for_timeout(2_000)
         assert page.get_by_text("Error").count() == 0
     with (tmp_path / "said.csv").open(newline="") as file:
@@ -168,7 +168,7 @@ def test_a_person_judges_without_names(tmp_path: Path) -> None:
             page.wait_for_selector(f"text=Pair {number} of 3")
             assert page.locator("text=/\\b(A|B)\\b/").count() == 0
             page.get_by_role("button", name=button).click()
-        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 1/")
+        page.wait_for_selector("text=/Thank you. Better: A \\d, B \\d, neither 1/")
     with (tmp_path / "said.csv").open(newline="") as file:
         votes = list(csv.DictReader(file))
     assert sorted(vote["image"] for vote in votes) == ["one", "three", "two"]
@@ -188,7 +188,7 @@ def test_a_pair_that_is_lost_meanwhile_is_passed_over(tmp_path: Path) -> None:
         page.get_by_role("button", name="Left").click()
         page.wait_for_selector(f"text=Pair 3 of 3. {order[1]} cannot be shown any more.")
         page.get_by_role("button", name="Left").click()
-        page.wait_for_selector("text=/Thank you. A was better \\d times, B \\d times, neither 0/")
+        page.wait_for_selector("text=/Thank you. Better: A \\d, B \\d, neither 0/")
     with (tmp_path / "said.csv").open(newline="") as file:
         assert [vote["image"] for vote in csv.DictReader(file)] == [order[0], order[2]]
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.files import replacing, sweep, write_json
+from mtlsr.files import read_csv, replacing, sweep, write_csv, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path):
@@ -13,6 +13,20 @@ def test_a_file_takes_the_place_of_the_old_one(tmp_path):
     write_json(path, {"new": 1})
     assert json.loads(path.read_text()) == {"new": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "a.csv"
+    write_csv(path, [{"x": 1, "said": 'a "b", c\nd'}, {"y": 0.1, "x": None}])
+    assert read_csv(path) == [
+        {"x": "1", "said": 'a "b", c\nd', "y": ""},
+        {"x": "", "said": "", "y": "0.1"},
+    ]
+    write_csv(path, [], ["x", "y"])
+    assert path.read_bytes() == b"x,y\r\n"
+    with pytest.raises(ValueError, match="z"):
+        write_csv(path, [{"z": 1}], ["x"])
+    assert path.read_bytes() == b"x,y\r\n"
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

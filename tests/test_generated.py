@@ -33,7 +33,7 @@ VALUES = {
     "loss.smoothness.distance": ["l1", "mse", "charbonnier", "l7"],
     "loss.realism.statistic": ["gram", "mood", "null"],
     "loss.realism.average": ["0", "0.9", "1", "-1"],
-    "loss.structure.transform": ["sobel", "curl", ""],
+    "loss.structure.transform": ["corners", "identity", "curl"],
     "loss": ["formula", "single_task", "adversarial", "nothing"],
     "experiment": ["joint", "frozen", "single_task", "nothing"],
     "backbone/realism": ["seed", "attention", "huge"],

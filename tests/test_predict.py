@@ -64,7 +64,7 @@ def test_command_enlarges_a_folder_and_names_what_it_could_not(
         "predict", tmp_path, f"model={tiny_model.parent}", f"input={source.name}", "output=out [2]"
     )
     assert done.returncode == 1
-    assert "Enlarged 3 ×2 to out [2]." in done.stdout
+    assert "Enlarged 3 images ×2 into out [2]." in done.stdout
     named, counted = done.stderr.splitlines()
     assert named.startswith("in (1), a=b/broken.png: the image is damaged or cut short")
     assert counted == "mtlsr: 1 of 4 could not be enlarged."
@@ -89,7 +89,7 @@ def test_forty_odd_files(command: Command, tmp_path: Path, tiny_model: Path) -> 
         (line,) = (line for line in reasons if line.startswith(f"in/{name}: "))
         assert reason in line
     assert counted == f"mtlsr: {len(reasons)} of 39 could not be enlarged."
-    assert "No images by their names: in/notes.txt." in done.stdout
+    assert "Skipped, as no image has such a suffix: in/notes.txt." in done.stdout
     upscaler = Upscaler.from_pretrained(tiny_model)
     expected = {str(Path(name).with_suffix(".png")) for name in odd_files.GOOD}
     assert files(tmp_path / "out") == expected
@@ -111,7 +111,7 @@ def test_command_enlarges_one_file_of_any_name(
     assert (done.returncode, done.stderr) == (0, "")
     told, counted = done.stdout.splitlines()
     assert told.startswith(f"{name}.jpg -> 1.10/{name}.png: blur 0.")
-    assert counted == "Enlarged 1 ×2 to 1.10."
+    assert counted == "Enlarged 1 image ×2 into 1.10."
     assert files(tmp_path) == {f"{name}.jpg", f"1.10/{name}.png"}
 
 
@@ -232,7 +232,7 @@ def test_what_is_there_already_is_left_alone(
     assert predict.run(configured(**given)) == output
     assert (output / "a.png").read_bytes() == b"mine"
     assert Image.open(output / "b.png").size == (12, 10)
-    assert "Enlarged 1 ×2" in (said := capsys.readouterr().out)
+    assert "Enlarged 1 image ×2" in (said := capsys.readouterr().out)
     assert "1 there already (overwrite=true replaces them)" in said
     predict.run(configured(**given, overwrite=True))
     assert Image.open(output / "a.png").size == (12, 10)

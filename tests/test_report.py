@@ -27,8 +27,8 @@ def test_the_report_can_be_made_again(command, tmp_path):
     [
         (["sweep=nowhere"], "sweep is 'nowhere', which is no folder."),
         (["sweep=one", "baseline=x=7"], "baseline is 'x=7', which means 0 of these: all."),
-        (["sweep=one", "metrics=[much]"], "metrics is ['much']; it holds any of psnr_y"),
-        (["sweep=one,"], "sweep is 'one,', which names nothing in one place."),
+        (["sweep=one", "metrics=[much]"], "metrics is ['much']; choose from psnr_y"),
+        (["sweep=one,"], "sweep is 'one,', which has an empty entry."),
         (["sweep=[one,./one]"], "sweep has a folder twice: one, one."),
         ([], "sweep"),
     ],

@@ -9,7 +9,6 @@ are written into README.md beside this file, every photograph's figures into tab
 """
 
 import argparse
-import csv
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +21,17 @@ from experiments.common import (
     images,
     markdown,
     train_from_one_stage1,
-    write_csv,
     write_table,
 )
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.files import read_csv, write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver
 from mtlsr.metrics import Protocol, psnr, texture_distance
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.networks.folder import load_model, model_folder
+from mtlsr.runs.tracking import METRICS
 
 HERE = Path(__file__).parent
 PROTOCOL = Protocol.preset("literature", SCALE)
@@ -50,12 +50,11 @@ def measure(method: Method, pairs: Sequence[EvaluationPair]) -> list[dict[str, f
 
 def ranked_rightly(folder: Path) -> float:
     """Share of the pairs that the discriminator ranked rightly in the second half of the steps."""
-    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
-        found = [
-            (int(row["step"]), float(row["restoration/adversarial/right"]))
-            for row in csv.DictReader(file)
-            if row["restoration/adversarial/right"]
-        ]
+    found = [
+        (int(row["step"]), float(row["restoration/adversarial/right"]))
+        for row in read_csv(folder / METRICS)
+        if row["restoration/adversarial/right"]
+    ]
     return statistics.mean(share for step, share in found if step >= found[-1][0] / 2)
 
 

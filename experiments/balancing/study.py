@@ -6,13 +6,14 @@
 All runs of a seed share their stage 1; methods that look at gradients do so in their exact form.
 """
 
-import csv
 import statistics
 from pathlib import Path
 
 from experiments.study import Study, main
+from mtlsr.files import read_csv
 from mtlsr.objective.balancing.table import FIXED, METHODS
 from mtlsr.runs.recorded import read
+from mtlsr.runs.tracking import METRICS
 
 TERMS = {"λ1": "smoothness", "λ2": "realism", "λ3": "structure"}
 """Those that take part."""
@@ -30,8 +31,8 @@ def weights(run: Path) -> dict[str, float]:
     least = min(
         scores["psnr_y"] - plain[image]["psnr_y"] for image, scores in found.own(dataset).items()
     )
-    with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("restoration/smoothness/balance")]
+    logged = read_csv(run / METRICS)
+    rows = [row for row in logged if row.get("restoration/smoothness/balance")]
     whole = [row for row in rows if float(row["restoration/realism/weight"]) > 0]
     means = {
         f"weight {name}": statistics.fmean(float(r[f"restoration/{term}/balance"]) for r in whole)

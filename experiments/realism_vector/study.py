@@ -10,16 +10,19 @@ markers, and as table.csv.
 import argparse
 import statistics
 from pathlib import Path
+from typing import cast
 
 import torch
 from omegaconf import OmegaConf
 from sklearn.metrics import roc_auc_score
 
-from experiments.common import markdown, rank_correlations, train, write_csv, write_table
+from experiments.common import markdown, rank_correlations, train, write_table
 from mtlsr.data.images import find_images
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
+from mtlsr.files import write_csv
+from mtlsr.networks.base import RealismNet
 from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.manifest import read_manifest
 
@@ -37,20 +40,18 @@ def measure(folder: Path, held_out: Path, count: int) -> dict[str, float]:
     generator = photographs.degradation(cfg.degradation.realism)
     samples = SampleDataset(
         Store.open(find_images(held_out), cfg.scale, photographs.cache_folder(cfg)),
-        cfg.scale,
         cfg.schedule.realism.patch,
         seed=0,
         degradation=generator,
         stream=photographs.STREAMS["validation"],
         with_hr=False,
     )
-    said, odds, true = [], [], []
+    realism = cast(RealismNet, model.eval().realism)  # of a stage 1 there is one
+    seen = []
     for batch in build_loader(samples, BATCH, -(-count // BATCH)):
-        output = model.eval().realism(batch.floats().lr)
-        said.append(output.vector)
-        odds.append(output.logit)
-        true.append(batch.degradation)
-    said, odds, true = (torch.cat(parts)[:count].numpy() for parts in (said, odds, true))
+        output = realism(batch.floats().lr)
+        seen.append((output.vector, output.logit, batch.degradation))
+    said, odds, true = (torch.cat(parts)[:count].numpy() for parts in zip(*seen, strict=True))
 
     found = {"seconds": float(manifest["seconds"]["realism"]), "samples": float(count)}
     for name, (present, rank) in zip(generator.names, rank_correlations(said, true), strict=True):

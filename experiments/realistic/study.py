@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from experiments.common import SCALE, markdown, rank_correlations, write_csv, write_table
+from experiments.common import SCALE, markdown, rank_correlations, write_table
 from mtlsr.data.degradation import realistic
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
+from mtlsr.files import write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver
@@ -82,7 +83,7 @@ def quality(found: dict[str, list[dict[str, float]]], samples: int) -> str:
         for method, rows in found.items()
     }
     lines = [
-        [method, *(f"{own[name].mean():.{m.digits}f}" for name, m in MEASURED.items())]
+        [method, *(m.text(own[name].mean()) for name, m in MEASURED.items())]
         for method, own in values.items()
     ]
     *others, ours = values

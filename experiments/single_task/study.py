@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiments.common import SCALE, images, in_parallel, markdown, train, write_csv, write_table
+from experiments.common import SCALE, images, in_parallel, markdown, train, write_table
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.files import write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, resolver

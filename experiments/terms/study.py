@@ -23,10 +23,10 @@ from experiments.common import (
     images,
     markdown,
     train_from_one_stage1,
-    write_csv,
     write_table,
 )
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.files import write_csv
 from mtlsr.metrics import Protocol, measure
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.runs import photographs

@@ -48,7 +48,6 @@ class SampleDataset(Dataset[Sample]):
     def __init__(
         self,
         store: Store,
-        scale: int,
         patch: int,
         seed: int,
         degradation: Degradation,
@@ -61,7 +60,6 @@ class SampleDataset(Dataset[Sample]):
         """
         Args:
             store: photographs at both resolutions.
-            scale: the store's.
             patch: side of a patch in low-resolution pixels.
             seed: 0 or more.
             degradation: what happens to ``lr``; ``degradation.bicubic`` leaves it clean.
@@ -75,12 +73,10 @@ class SampleDataset(Dataset[Sample]):
                 and noise are the same; single pixels may differ by one level.
 
         Raises:
-            ValueError: a photograph is smaller than a patch, the store has another scale, the parts
-                are not as many photographs as the store's, the degradation cannot be deferred, or
-                a number is out of range.
+            ValueError: a photograph is smaller than a patch, the parts are not as many photographs
+                as the store's, the degradation cannot be deferred, or a number is out of range.
         """
-        if scale != store.scale:
-            raise ValueError(f"scale is {scale}, but the store was made for scale {store.scale}.")
+        scale = store.scale
         if patch < 1:
             raise ValueError(f"patch is {patch}: at least 1 pixel is needed.")
         if not (0 <= seed < 2**64 and 0 <= stream < 2**64):

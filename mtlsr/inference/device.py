@@ -31,7 +31,7 @@ def find_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         known = ["auto", "cpu", *(f"cuda:{index}" for index in range(gpus))]
         raise UserError(
-            f"device is {name!r}, which this machine does not have; it has {', '.join(known)}."
+            f"device is {name!r}, which this machine does not have; choose from {', '.join(known)}."
         ) from error
     return device
 

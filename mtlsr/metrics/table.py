@@ -44,6 +44,25 @@ class Measure:
     extra: str | None = None
     """What must be installed for it: pip install 'mtlsr[<extra>]'."""
 
+    @property
+    def heading(self) -> str:
+        """Its title, which says where less is better."""
+        return self.title if self.higher_is_better else f"{self.title} ↓"
+
+    @property
+    def suffix(self) -> str:
+        """What stands behind a figure: ` dB`, or nothing."""
+        return f" {self.unit}" if self.unit else ""
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, else -1: what makes more of a figure better."""
+        return 1 if self.higher_is_better else -1
+
+    def text(self, value: float) -> str:
+        """A figure with as many digits as it is shown with."""
+        return f"{value:.{self.digits}f}"
+
     def __call__(self, sr: Output, hr: Image | None, lr: Image | None, protocol: Protocol) -> float:
         """Measure one output.
 

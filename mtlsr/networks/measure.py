@@ -19,7 +19,7 @@ from mtlsr.networks.base import Resolver
 from mtlsr.networks.whole_image import Sums, WholeImage, answered
 
 ROWS = 16
-"""Height of the strip on which a receptive field is looked for; it is as high as it is wide."""
+"""Height of the strip on which a receptive field is looked for: fields are taken for square."""
 
 
 def parameters(network: nn.Module) -> int:

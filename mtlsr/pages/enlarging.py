@@ -50,7 +50,7 @@ def page(load: Callable[[str], Upscaler], models: list[str], pixels: int) -> gra
         with gradio.Row():
             with gradio.Column(scale=1, min_width=280):
                 given = gradio.File(
-                    label=f"Drop a picture, at most {pixels / 1e6:g} megapixel",
+                    label=f"Drop a picture, at most {pixels / 1e6:g} megapixels",
                     file_types=sorted(SUFFIXES),
                     type="filepath",
                     height=140,

@@ -145,9 +145,7 @@ def keep(path: Path, session: str, pair: Pair, better: str) -> None:
 def summary(votes: list[str]) -> str:
     """Votes (A, B or same) in a sentence, with the sign test's two-sided p."""
     counts = Counter(votes)
-    said = (
-        f"A was better {counts['A']} times, B {counts['B']} times, neither {counts['same']} times."
-    )
+    said = f"Better: A {counts['A']}, B {counts['B']}, neither {counts['same']}."
     decided = counts["A"] + counts["B"]
     if not decided:
         return said

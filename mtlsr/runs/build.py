@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from mtlsr.networks.base import FirstBlock, Resolver
@@ -17,7 +17,7 @@ from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, losses, photographs
 from mtlsr.runs.checkpoints import WholeFiles
 from mtlsr.runs.profiling import StepProfiler
-from mtlsr.runs.schema import ConfigError, StageName
+from mtlsr.runs.schema import ConfigError, StageName, plain
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.realism import RealismStage
 from mtlsr.stages.restoration import RestorationStage
@@ -26,7 +26,7 @@ from mtlsr.stages.restoration import RestorationStage
 def architecture(cfg: DictConfig) -> dict[str, Any]:
     """The arguments of `build_network` as plain values: what a model folder keeps."""
     if single_task(cfg) is not None:
-        options = OmegaConf.to_container(cfg.backbone.single_task, resolve=True)
+        options = plain(cfg.backbone.single_task)
         return {"single_task": options, "scale": cfg.scale}
     transform = cfg.loss.structure.transform
     if transform not in CHANNELS:
@@ -34,8 +34,8 @@ def architecture(cfg: DictConfig) -> dict[str, Any]:
             f"loss.structure.transform is {transform!r}; it is one of {', '.join(CHANNELS)}."
         )
     return {
-        "realism": OmegaConf.to_container(cfg.backbone.realism, resolve=True),
-        "restoration": OmegaConf.to_container(cfg.backbone.restoration, resolve=True),
+        "realism": plain(cfg.backbone.realism),
+        "restoration": plain(cfg.backbone.restoration),
         "scale": cfg.scale,
         "vector_size": len(photographs.strengths(cfg)),
         "structure_channels": CHANNELS[transform],

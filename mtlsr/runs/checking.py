@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from mtlsr.files import nearest
 from mtlsr.runs import build, losses, photographs
 from mtlsr.runs.guard import POLICIES
 from mtlsr.runs.loggers import check_loggers
@@ -89,12 +90,11 @@ def _check_single_task(cfg: DictConfig) -> None:
 
 def _check_writable(folder: Path, advice: str) -> None:
     """Look whether a folder, or the first existing one above it, takes files."""
-    while not folder.exists():
-        folder = folder.parent if folder.parent != folder else Path()
+    place = nearest(folder)
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
         raise ConfigError(
-            f"{str(folder.resolve())!r} cannot be written ({error.strerror}); {advice}"
+            f"{str(place.resolve())!r} cannot be written ({error.strerror}); {advice}"
         ) from error

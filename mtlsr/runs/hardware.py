@@ -35,6 +35,6 @@ def computes_bf16() -> bool:
 
 
 def device(cfg: DictConfig) -> torch.device:
-    """Where the finished model is measured: the first device that training used."""
+    """The first device that training uses: a finished model is measured there."""
     gpu = cfg.trainer.accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if gpu else "cpu")

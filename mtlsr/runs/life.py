@@ -5,12 +5,11 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mtlsr.data.datasets import Dataset
-from mtlsr.data.inspection.screening import listed
+from mtlsr.data.inspection.screening import named
 from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
@@ -18,17 +17,12 @@ from mtlsr.runs.command import ERROR
 from mtlsr.runs.manifest import Manifest, read_manifest
 from mtlsr.runs.progress import StageProgress
 from mtlsr.runs.pruning import PRUNED, Pruned
-from mtlsr.runs.schema import STAGES
+from mtlsr.runs.schema import STAGES, plain
 from mtlsr.runs.slurm import requeue
 from mtlsr.runs.stopping import Interrupted
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that has no room."""
-
-
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """The composed configuration as plain containers."""
-    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]
 
 
 @contextmanager
@@ -41,7 +35,7 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
     left_out = photographs.left_out(cfg, files)
     manifest.write(left_out=[str(error) for error in left_out])
     if left_out:
-        announce(f"Left out: {len(left_out)} images that cannot be used ({listed(left_out)}).")
+        announce(f"Left out: {len(left_out)} images that cannot be used ({named(left_out)}).")
     if cfg.stage1 is not None:
         lineage = read_manifest(cfg.stage1, "stage1")
         manifest.write(stage1={key: lineage.get(key) for key in ("commit", "seed", "data")})

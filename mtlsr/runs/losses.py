@@ -18,7 +18,7 @@ from mtlsr.objective.realism import DegradationTerm, StyleTerm
 from mtlsr.objective.smoothness import ReconstructionTerm, SmoothnessTerm
 from mtlsr.objective.structure import CleanStructureTerm, StructureTerm
 from mtlsr.runs import hardware
-from mtlsr.runs.schema import STAGES, ConfigError, StageName
+from mtlsr.runs.schema import STAGES, ConfigError, StageName, plain
 
 
 def objective(cfg: DictConfig, stage: StageName, judge: FirstBlock | None = None) -> Objective:
@@ -131,7 +131,7 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
         ConfigError: The method and something else of the configuration do not go together.
         ValueError: An unknown method or option, a missing package, or nothing to balance.
     """
-    options: dict[str, Any] = OmegaConf.to_container(_balancing(cfg), resolve=True)  # type: ignore[assignment]
+    options = plain(_balancing(cfg))
     name, stages = options.pop("name"), options.pop("stages")
     del options["diagnose_every"]
     for listed in stages:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.utils.data import DataLoader
 
 from mtlsr.data.datasets import Dataset, find_dataset, mix, take_fraction
@@ -19,7 +19,7 @@ from mtlsr.data.pairs import EvaluationSet
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
 from mtlsr.runs import hardware
-from mtlsr.runs.schema import STAGES, ConfigError, StageName
+from mtlsr.runs.schema import STAGES, ConfigError, StageName, plain
 
 STREAMS = {"realism": 1, "restoration": 2, "validation": 3, "reading": 4}
 """Streams of random numbers of one seed: no two stages see the same draws."""
@@ -143,7 +143,7 @@ def degradation(generator: DictConfig) -> Degradation:
     Raises:
         ConfigError: An unknown kind, or a value that it refuses.
     """
-    values: dict[str, Any] = OmegaConf.to_container(generator, resolve=True)  # type: ignore[assignment]
+    values = plain(generator)
     values.pop("realism", None)
     kind = values.pop("name", "classical")  # folders of earlier runs name none
     if kind not in DEGRADATIONS:
@@ -198,7 +198,6 @@ def _samples(
     photographs = stage_store(cfg, stage, files)
     return SampleDataset(
         photographs,
-        photographs.scale,
         cfg.schedule[stage].patch,
         cfg.seed,
         spoiled,
@@ -242,7 +241,6 @@ def validation_loader(cfg: DictConfig, stage: StageName, files: Dataset) -> Data
     photographs = stage_store(cfg, stage, files, "val")
     held_out = SampleDataset(
         photographs,
-        photographs.scale,
         cfg.schedule.realism.patch,
         seed=0,  # the same patches for every run
         degradation=degradation(cfg.degradation.realism),

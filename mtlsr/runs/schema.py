@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from mtlsr.runs.fields.benchmark import (
     EdsrBenchmarkConfig,
@@ -24,7 +24,7 @@ from mtlsr.runs.fields.ranges import check_ranges
 from mtlsr.runs.fields.training import ScheduleConfig, SweepConfig, TrainerConfig
 from mtlsr.runs.fields.values import STAGES, ConfigError, StageName, number
 
-__all__ = ["STAGES", "ConfigError", "StageName", "check_ranges", "register"]
+__all__ = ["STAGES", "ConfigError", "StageName", "check_ranges", "plain", "register"]
 
 
 @dataclass
@@ -315,3 +315,8 @@ def register() -> None:
         store.store(group="schema/degradation", name=kind, node=schema)
     for kind, schema in BALANCING.items():
         store.store(group="schema/balancing", name=kind, node=schema)
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """A part of the composed configuration as plain containers."""
+    return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]

@@ -14,9 +14,10 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from mtlsr.files import replacing, sync
+from mtlsr.files import read_csv, replacing, sync, write_csv
 from mtlsr.runs.loggers import loggers as named
 from mtlsr.runs.pruning import Pruned
+from mtlsr.runs.schema import plain
 
 METRICS = "metrics.csv"
 """In a run's folder."""
@@ -80,15 +81,11 @@ class MetricsCsv(Logger):
         self._write(columns, rows)
 
     def _read(self) -> list[dict[str, str]]:
-        with self.path.open(newline="") as file:
-            return list(csv.DictReader(file))
+        return read_csv(self.path)
 
     @rank_zero_only
     def _write(self, columns: list[str], rows: list[dict[str, str]]) -> None:
-        with replacing(self.path) as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(self.path, rows, columns)
 
 
 class Wandb(WandbLogger):
@@ -132,10 +129,8 @@ def _note(path: Path, text: str) -> None:
 
 
 @contextmanager
-def tracked(
-    cfg: DictConfig, folder: Path, config: dict[str, Any], keep: int | None = None
-) -> Iterator[list[Logger]]:
-    """The run's loggers, told the plain configuration, and closed whatever happens.
+def tracked(cfg: DictConfig, folder: Path, keep: int | None = None) -> Iterator[list[Logger]]:
+    """The run's loggers, told its configuration, and closed whatever happens.
 
     W&B keeps one run open a process: if it were not closed, the next job of a sweep would write
     into it. A run that ends by an exception is marked as failed there.
@@ -143,14 +138,13 @@ def tracked(
     Args:
         cfg: The configuration of a training.
         folder: The run's.
-        config: What the loggers are told.
         keep: Rows of an earlier metrics.csv that the run goes on from; None = all.
     """
     loggers: list[Logger] = [MetricsCsv(folder / METRICS, keep), *named(cfg, folder)]
     failed = True
     try:
         for logger in loggers:
-            logger.log_hyperparams(config)
+            logger.log_hyperparams(plain(cfg))
         yield loggers
         failed = False
     except Pruned:

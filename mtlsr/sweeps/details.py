@@ -1,11 +1,11 @@
 """What a job logged while it trained, and what its terms came to."""
 
-import csv
 import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from mtlsr.files import read_csv
 from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.leaderboard import Leaderboard
@@ -32,13 +32,12 @@ def logged(job: Job) -> dict[str, Curve]:
     if not path.is_file():
         return {}
     found: dict[str, Curve] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for name, text in row.items():
-                if name != "step" and text and row["step"]:
-                    steps, values = found.setdefault(name, ([], []))
-                    steps.append(float(row["step"]))
-                    values.append(float(text))
+    for row in read_csv(path):
+        for name, text in row.items():
+            if name != "step" and text and row["step"]:
+                steps, values = found.setdefault(name, ([], []))
+                steps.append(float(row["step"]))
+                values.append(float(text))
     return found
 
 

@@ -1,6 +1,5 @@
 """One stage 1 for all jobs that would train the same one."""
 
-import csv
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
-from mtlsr.files import write_json
+from mtlsr.files import read_csv, write_json
 from mtlsr.runs.manifest import Manifest
 from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.settings import INDIFFERENT
@@ -153,13 +152,13 @@ def _repeat(path: Path, loggers: Sequence[Logger]) -> None:
     """Log what the other job logged."""
     if not path.is_file():
         return
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            step = int(row.pop("step"))
-            values = {name: float(value) for name, value in row.items() if value}
-            for logger in loggers:
-                logger.log_metrics(values, step)
+    for row in read_csv(path):
+        step = int(row.pop("step"))
+        values = {name: float(value) for name, value in row.items() if value}
+        for logger in loggers:
+            logger.log_metrics(values, step)
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

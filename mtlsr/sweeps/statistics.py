@@ -81,8 +81,8 @@ class Board:
     def ranked(self) -> list[str]:
         """Names of variants by the first measure, the best first."""
         first = self.measures[0]
-        sign = -1 if first.higher_is_better else 1
-        return sorted(self.scores, key=lambda name: sign * self.scores[name][first.name].mean)
+        means = {name: own[first.name].mean for name, own in self.scores.items()}
+        return sorted(means, key=lambda name: -first.sign * means[name])
 
 
 def boards(found: Sequence[Variant], baseline: Variant, measures: Sequence[Measure]) -> list[Board]:

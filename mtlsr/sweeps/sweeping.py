@@ -13,12 +13,11 @@ from rich.console import Console
 from mtlsr.errors import UserError
 from mtlsr.metrics.image_metrics import NAMES
 from mtlsr.runs import photographs
-from mtlsr.runs.life import plain
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import read
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.schema import ConfigError, plain
 from mtlsr.sweeps.jobs import COMMAND, Job, collect, planned, resolved
 from mtlsr.sweeps.settings import flat, own
 from mtlsr.sweeps.variants import find_baseline, variants

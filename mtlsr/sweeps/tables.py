@@ -1,6 +1,5 @@
 """A leaderboard as a table for the terminal and as sweep.csv."""
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mtlsr.files import replacing
+from mtlsr.files import write_csv
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.sweeps.leaderboard import Leaderboard
@@ -35,11 +34,7 @@ def show(found: Leaderboard, console: Console) -> None:
 def write(folder: Path, found: Leaderboard) -> Path:
     """Write sweep.csv: a row a job, data set and measure, and the variant's figures beside it."""
     path = folder / NAME
-    rows = list(_rows(found))
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(path, list(_rows(found)))
     return path
 
 
@@ -55,10 +50,10 @@ def _table(found: Leaderboard, board: Board) -> Table:
     )
     for key in short(keys) or [""]:
         table.add_column(escape(key))
-    for head in ("seeds", _head(first), "difference"):
+    for head in ("seeds", first.heading, "difference"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("to baseline", min_width=15)
-    for head in (*map(_head, others), "time"):
+    for head in (*(each.heading for each in others), "time"):
         table.add_column(head, justify="right", no_wrap=True)
     whole = all(job.done for job in found.jobs)
     if not whole:
@@ -71,19 +66,15 @@ def _table(found: Leaderboard, board: Board) -> Table:
         cells = [*(variant.values[key] for key in keys)] or [name]
         cells.append(str(board.seeds(name)))
         cells += _cells(board, own[first.name], is_baseline) if own else [""] * 3
-        cells += [f"{own[each.name].mean:.{each.digits}f}" if own else "" for each in others]
+        cells += [each.text(own[each.name].mean) if own else "" for each in others]
         cells += [duration(variant.seconds), *([] if whole else [variant.status])]
         style = "bold" if is_baseline else None if own else "dim"
         table.add_row(*map(escape, cells), style=style)
     for method, means in board.beside.items():
-        figures = [f"{means[each.name]:.{each.digits}f}" for each in board.measures]
+        figures = [each.text(means[each.name]) for each in board.measures]
         cells = [method, *[""] * max(len(keys), 1), figures[0], "", "", *figures[1:]]
         table.add_row(*cells, style="dim")
     return table
-
-
-def _head(measure: Measure) -> str:
-    return measure.title if measure.higher_is_better else f"{measure.title} ↓"
 
 
 def _cells(board: Board, score: Score, is_baseline: bool) -> list[str]:

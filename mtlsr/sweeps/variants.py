@@ -133,7 +133,7 @@ def find_baseline(found: Sequence[Variant], asked: str | None) -> Variant:
     if len(meant) != 1:
         raise ConfigError(
             f"baseline is {asked!r}, which means {len(meant)} of these: "
-            f"{'; '.join(variant.name for variant in found)}. A job's number does, too."
+            f"{'; '.join(variant.name for variant in found)}. A job's number will do, too."
         )
     return meant[0]
 

@@ -104,9 +104,9 @@ def _infinite(found: Leaderboard, board: Board) -> list[str]:
 
 def mean_text(measure: Measure, score: Score) -> str:
     """`28.42 ± 0.03`."""
-    mean = f"{score.mean:.{measure.digits}f}"
+    mean = measure.text(score.mean)
     spread = score.deviation
-    return mean if spread is None else f"{mean} ± {spread:.{measure.digits}f}"
+    return mean if spread is None else f"{mean} ± {measure.text(spread)}"
 
 
 def duration(seconds: float | None) -> str:
@@ -126,14 +126,12 @@ def short(keys: Sequence[str]) -> list[str]:
 
 def _answer(board: Board, measure: Measure) -> str:
     scores = {name: own[measure.name] for name, own in board.scores.items()}
-    sign = 1 if measure.higher_is_better else -1
-    best = max(scores, key=lambda name: sign * scores[name].mean)
-    unit = f" {measure.unit}" if measure.unit else ""
-    reached = f"{mean_text(measure, scores[best])}{unit}"
+    best = max(scores, key=lambda name: measure.sign * scores[name].mean)
+    reached = f"{mean_text(measure, scores[best])}{measure.suffix}"
     opening = f"{board.dataset}, {measure.title}: {best}"
     if len(scores) == 1:
         return f"{opening} alone has figures: {reached}."
-    opening += f" is highest, {reached}" if sign > 0 else f" is lowest, {reached}"
+    opening += f" is highest, {reached}" if measure.higher_is_better else f" is lowest, {reached}"
     if board.baseline is None:
         return f"{opening}; the baseline has no figures to compare it with."
     if best == board.baseline:
@@ -144,22 +142,18 @@ def _answer(board: Board, measure: Measure) -> str:
     verdict = {"better": "better than", "worse": "under the seeds that both have worse than"}.get(
         scores[best].verdict, "not distinguishable from"
     )
-    return (
-        f"{opening}; {verdict} the baseline {board.baseline} ({mean}{unit}, 95 % interval "
-        f"{low} to {high})."
-    )
+    gain = f"{mean}{measure.suffix}, 95 % interval {low} to {high}"
+    return f"{opening}; {verdict} the baseline {board.baseline} ({gain})."
 
 
 def _unreached(board: Board, measure: Measure) -> str:
     """That interpolation is better than every variant, where it is so."""
-    sign = 1 if measure.higher_is_better else -1
-    ours = max(sign * own[measure.name].mean for own in board.scores.values())
+    ours = max(measure.sign * own[measure.name].mean for own in board.scores.values())
     found = {method: means[measure.name] for method, means in board.beside.items()}
-    better = [method for method, mean in found.items() if sign * mean > ours]
+    better = [method for method, mean in found.items() if measure.sign * mean > ours]
     if not better:
         return ""
-    unit = f" {measure.unit}" if measure.unit else ""
-    names = (f"{method}, {found[method]:.{measure.digits}f}{unit}" for method in better)
+    names = (f"{method}, {measure.text(found[method])}{measure.suffix}" for method in better)
     return f" No variant reaches {'; '.join(names)}."
 
 

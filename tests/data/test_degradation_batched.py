@@ -142,7 +142,7 @@ def test_draws_of_another_size_are_refused(patches: np.ndarray, vectors: np.ndar
 
 
 def test_deferred_samples_are_the_same_samples(small_store: Store) -> None:
-    options = {"scale": 2, "patch": 8, "seed": 3, "degradation": PLAIN}
+    options = {"patch": 8, "seed": 3, "degradation": PLAIN}
     now = SampleDataset(small_store, **options)
     later = SampleDataset(small_store, deferred=True, **options)
     batch = collate([later[k] for k in range(40)])
@@ -160,4 +160,4 @@ def test_deferred_samples_are_the_same_samples(small_store: Store) -> None:
 
 def test_what_cannot_be_deferred_is_refused(small_store: Store) -> None:
     with pytest.raises(ValueError, match="cannot be deferred"):
-        SampleDataset(small_store, 2, 8, 0, classical, deferred=True)
+        SampleDataset(small_store, 8, 0, classical, deferred=True)

@@ -31,7 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(params=list(DEGRADATIONS))
 def dataset(request: pytest.FixtureRequest, store: Store) -> SampleDataset:
     degradation = DEGRADATIONS[request.param]
-    return SampleDataset(store, 4, 24, 5, degradation, deferred=degradation.batched)
+    return SampleDataset(store, 24, 5, degradation, deferred=degradation.batched)
 
 
 def same(a: Batch, b: Batch) -> bool:

@@ -12,7 +12,7 @@ from mtlsr.data.store import Store
 
 @pytest.fixture
 def dataset(small_store: Store) -> SampleDataset:
-    return SampleDataset(small_store, 2, patch=8, seed=3, degradation=classical)
+    return SampleDataset(small_store, patch=8, seed=3, degradation=classical)
 
 
 def tensors(batch: Batch) -> list[torch.Tensor]:
@@ -85,7 +85,7 @@ def test_going_on_sees_the_same_batches(dataset: SampleDataset) -> None:
 
 
 def test_other_seed_other_batches(small_store: Store, dataset: SampleDataset) -> None:
-    other = SampleDataset(small_store, 2, patch=8, seed=4, degradation=classical)
+    other = SampleDataset(small_store, patch=8, seed=4, degradation=classical)
     pairs = zip(build_loader(dataset, 4, 5), build_loader(other, 4, 5), strict=True)
     assert not any(equal(a, b) for a, b in pairs)
 

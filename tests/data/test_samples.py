@@ -14,7 +14,7 @@ from mtlsr.data.store import Store
 
 
 def dataset(store: Store, **changes) -> SampleDataset:
-    options = {"scale": 2, "patch": 8, "seed": 7, "degradation": classical} | changes
+    options = {"patch": 8, "seed": 7, "degradation": classical} | changes
     return SampleDataset(store, **options)
 
 
@@ -63,7 +63,7 @@ def test_the_stream_of_the_photos_never_changes(
     photos_store: Store, stream: int, places: str, pixels: str
 ) -> None:
     """Published figures of `dataset=photos` stand on these samples; the hashes may not change."""
-    data = SampleDataset(photos_store, 4, 16, 0, bicubic, stream=stream, balance=0.5)
+    data = SampleDataset(photos_store, 16, 0, bicubic, stream=stream, balance=0.5)
     drawn = [data.draw(k)[:3] for k in range(1000)]
     assert hashlib.sha256(str(drawn).encode()).hexdigest() == places
     found = hashlib.sha256()
@@ -131,7 +131,6 @@ def test_clean_samples_are_bit_identical_and_in_the_mix(small_store: Store) -> N
     [
         ({"patch": 13}, r"square\.png has 24x24 pixels; patches of 13 at scale 2 .* 26x26"),
         ({"patch": 0}, "patch is 0"),
-        ({"scale": 4}, "made for scale 2"),
         ({"seed": -1}, "seed is -1"),
         ({"stream": -1}, "stream is -1"),
     ],
@@ -163,7 +162,7 @@ def test_what_is_shrunk_belongs_to_its_photographs_part(tmp_path: Path) -> None:
         ([(1, 3.0), (1, 1.0)], [0.375, 0, 0.375, 0.125, 0, 0.125]),
         ([], [0.25, 0, 0.25, 0.25, 0, 0.25]),
     ):
-        data = dataset(store, scale=4, degradation=bicubic, parts=parts, balance=0.0)
+        data = dataset(store, degradation=bicubic, parts=parts, balance=0.0)
         drawn = np.bincount([data.draw(k)[0] for k in range(4000)], minlength=6) / 4000
         np.testing.assert_allclose(drawn, expected, atol=0.03)
 

@@ -39,7 +39,7 @@ def test_a_store_of_four_gigabytes_leaves_no_trace_in_the_worker(tmp_path: Path)
     stored = sum(path.stat().st_size for path in store.folder.glob("*.bin"))
     assert stored >= SIZE
 
-    samples = SampleDataset(store, 4, patch=48, seed=0, degradation=bicubic)
+    samples = SampleDataset(store, patch=48, seed=0, degradation=bicubic)
     drawn = 3 * 48 * 48 * 17
     batches = int(stored / drawn / 16)
     anonymous, mapped = [], []

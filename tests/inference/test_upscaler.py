@@ -190,7 +190,7 @@ def test_refuses_what_it_cannot_load(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(UserError, match=r"holds no model: neither config.json nor model/config"):
         Upscaler.from_pretrained(tmp_path)
     for device in ("gpu", "meta", "cuda:99"):
-        with pytest.raises(UserError, match=rf"device is '{device}'.*it has auto, cpu"):
+        with pytest.raises(UserError, match=rf"device is '{device}'.*choose from auto, cpu"):
             Upscaler.from_pretrained(tiny_model, device=device)
     with pytest.raises(UserError, match="precision is 'int8'; it is one of auto, float32, bfl"):
         Upscaler.from_pretrained(tiny_model, precision="int8")

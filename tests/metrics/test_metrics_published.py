@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from mtlsr.data.resize import bicubic_downscale, bicubic_upscale, crop_to_multiple
 from mtlsr.metrics import ImageMetrics, Protocol
 from mtlsr.metrics import published as room
 from mtlsr.metrics.published import DATASETS, published
-
-resize = pytest.importorskip("mtlsr.data.resize", reason="needs the data room's bicubic resizing")
 
 
 def test_the_bundled_table_is_the_reference(shared: Path) -> None:
@@ -53,10 +52,10 @@ def bicubic_figures(folder: Path, scale: int, preset: str = "literature") -> dic
     """
     metrics = ImageMetrics(Protocol.preset(preset, scale))
     for path in sorted((folder / "HR").glob("*.png")):
-        hr = resize.crop_to_multiple(read(path), scale)
+        hr = crop_to_multiple(read(path), scale)
         published = folder / f"LR_x{scale}" / path.name
-        lr = read(published) if published.exists() else resize.bicubic_downscale(hr, scale)
-        metrics.update(resize.bicubic_upscale(lr, scale), hr)
+        lr = read(published) if published.exists() else bicubic_downscale(hr, scale)
+        metrics.update(bicubic_upscale(lr, scale), hr)
     return metrics.compute()
 
 

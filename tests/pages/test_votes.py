@@ -92,7 +92,7 @@ def test_a_place_for_votes_is_looked_at_first(tmp_path: Path) -> None:
 
 def test_summary() -> None:
     said = summary(["A"] * 9 + ["B"] + ["same"] * 3)
-    assert said.startswith("A was better 9 times, B 1 times, neither 3 times.")
+    assert said.startswith("Better: A 9, B 1, neither 3.")
     assert said.endswith("p = 0.021.")  # 2 (1 + 10) / 2^10
     assert "p =" not in summary(["same"])
 

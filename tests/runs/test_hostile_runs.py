@@ -15,7 +15,7 @@ WANDB, BOARD = "mtlsr.runs.tracking.Wandb", "pytorch_lightning.loggers.TensorBoa
 @pytest.fixture
 def plain(compose):
     """The configuration of a run as its manifest holds it."""
-    from mtlsr.runs.life import plain
+    from mtlsr.runs.schema import plain
 
     return plain(compose("train", folder="run"))
 

@@ -35,9 +35,9 @@ def test_each_run_has_a_wandb_run_of_its_own_with_the_plain_configuration(compos
     seen = []
     for folder in ("one", "two"):
         cfg = compose("train", "logger=wandb", "logger.wandb.offline=true", folder=folder)
-        with tracked(cfg, tmp_path / folder, {"loss": {"lambda2": 0.1}}) as loggers:
+        with tracked(cfg, tmp_path / folder) as loggers:
             run = loggers[1].experiment
-            assert run.config["loss"] == {"lambda2": 0.1}
+            assert run.config["loss"]["lambda2"] == 0.1
             seen.append(run.id)
             assert run.settings.mode in ("offline", "dryrun")
         assert wandb.run is None
@@ -47,7 +47,7 @@ def test_each_run_has_a_wandb_run_of_its_own_with_the_plain_configuration(compos
 def test_a_run_that_goes_on_keeps_its_wandb_run(compose, tmp_path):
     cfg, seen = compose("train", "logger=wandb"), []
     for _ in range(2):
-        with tracked(cfg, tmp_path / "run", {}) as loggers:
+        with tracked(cfg, tmp_path / "run") as loggers:
             seen.append(loggers[1].experiment.id)
     assert seen[0] == seen[1]
     # offline-run-<time>-<id>, and a number more where two began in one second.
@@ -59,7 +59,7 @@ def test_an_exception_ends_the_wandb_run_too(compose, tmp_path):
     cfg = compose("train", "logger=wandb")
     with (
         pytest.raises(RuntimeError, match="broken"),
-        tracked(cfg, tmp_path / "run", {}) as loggers,
+        tracked(cfg, tmp_path / "run") as loggers,
     ):
         assert loggers[1].experiment is not None
         raise RuntimeError("broken")
@@ -68,6 +68,6 @@ def test_an_exception_ends_the_wandb_run_too(compose, tmp_path):
 
 def test_tensorboard_is_one_word_away(compose, tmp_path):
     cfg = compose("train", "logger=tensorboard")
-    with tracked(cfg, tmp_path / "run", {"seed": 0}) as loggers:
+    with tracked(cfg, tmp_path / "run") as loggers:
         loggers[1].log_metrics({"a": 1.0}, 0)
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))

@@ -13,7 +13,7 @@ from mtlsr.sweeps import details
 from mtlsr.sweeps.jobs import collect
 from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.page import page
-from mtlsr.sweeps.page.figures import _front, responses
+from mtlsr.sweeps.page.figures import responses
 from tests.sweeps.made import write_job, write_sweep
 
 RNG = np.random.default_rng(0)
@@ -163,12 +163,6 @@ def test_a_stage_1_that_was_given_judges_by_its_own_folder(tmp_path):
         (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-3}}))
     found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
     assert list(details.distances(found, "set")) == ["stage1=runs/a"]
-
-
-def test_the_front_is_what_no_other_beats():
-    points = [(1.0, 5.0), (2.0, 4.0), (2.0, 6.0), (3.0, 6.0), (4.0, 9.0)]
-    assert _front(points, True) == [(1.0, 5.0), (2.0, 6.0), (4.0, 9.0)]
-    assert _front(points, False) == [(1.0, 5.0), (2.0, 4.0)]
 
 
 OVERLAPPING = """[...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => {

@@ -15,9 +15,8 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
 
 from mtlsr.runs.command import conf_folder, execute
-from mtlsr.runs.life import plain
 from mtlsr.runs.pruning import Pruned, Pruning
-from mtlsr.runs.schema import register
+from mtlsr.runs.schema import plain, register
 from mtlsr.runs.stopping import Interrupted
 from mtlsr.runs.training import MONITORED
 from mtlsr.search import check, run

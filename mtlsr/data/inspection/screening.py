@@ -17,7 +17,7 @@ from typing import Literal
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.images import Header, ImageError, read_header, read_image
-from mtlsr.errors import UserError
+from mtlsr.errors import UserError, listed
 from mtlsr.files import write_json
 
 Unusable = Literal["refuse", "skip"]
@@ -37,7 +37,7 @@ class UnusableError(UserError):
 
     def __str__(self) -> str:
         return (
-            f"{len(self.errors)} of {self.total} images cannot be used: {listed(self.errors)}. "
+            f"{len(self.errors)} of {self.total} images cannot be used: {named(self.errors)}. "
             "dataset.unusable=skip leaves them out."
         )
 
@@ -77,15 +77,13 @@ def screen(
     if errors and unusable == "refuse":
         raise UnusableError(errors, len(files))
     if errors and not kept:
-        raise UserError(f"None of {len(files)} images can be used: {listed(errors)}.")
+        raise UserError(f"None of {len(files)} images can be used: {named(errors)}.")
     return kept, errors
 
 
-def listed(errors: Sequence[ImageError]) -> str:
+def named(errors: Sequence[ImageError]) -> str:
     """The first few errors in one line, with the number of the others."""
-    shown = "; ".join(str(error).removesuffix(".") for error in errors[:SHOWN])
-    rest = len(errors) - SHOWN
-    return f"{shown}; and {rest} more" if rest > 0 else shown
+    return listed((str(error).removesuffix(".") for error in errors), SHOWN, "; ")
 
 
 def only(files: Dataset, usable: Mapping[str, Sequence[Path]]) -> Dataset:

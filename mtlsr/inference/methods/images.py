@@ -6,11 +6,8 @@ from pathlib import Path
 
 from mtlsr.data.images import ImageError, find_images, read_image
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
-from mtlsr.errors import UserError
+from mtlsr.errors import UserError, listed
 from mtlsr.inference.methods.base import Method, UInt8
-
-SHOWN = 3
-"""Images that a message names; it counts the others."""
 
 
 class Images(Method):
@@ -40,11 +37,7 @@ class Images(Method):
             found = self._matched(images.name, stems)
             missing = [stem for stem in stems if stem not in found]
             if missing:
-                others = f" and {len(missing) - SHOWN} others" if len(missing) > SHOWN else ""
-                raise UserError(
-                    f"images:{self.folder} lacks {', '.join(missing[:SHOWN])}{others} "
-                    f"of {images.name}."
-                )
+                raise UserError(f"images:{self.folder} lacks {listed(missing)} of {images.name}.")
             self._found |= {(images.name, stem): path for stem, path in found.items()}
 
     def __call__(self, pairs: Sequence[EvaluationPair]) -> list[UInt8]:

@@ -17,12 +17,11 @@ SHARE = 0.01
 
 
 @torch.no_grad()
-def see_detail(convolution: nn.Conv2d, rows: int = 0) -> None:
-    """Make the outputs from `rows` on zero wherever the image is constant."""
-    weight = convolution.weight[rows:]
-    weight -= weight.mean(dim=(-2, -1), keepdim=True)
+def see_detail(convolution: nn.Conv2d) -> None:
+    """Make the outputs zero wherever the image is constant."""
+    convolution.weight -= convolution.weight.mean(dim=(-2, -1), keepdim=True)
     if convolution.bias is not None:
-        convolution.bias[rows:] = 0
+        convolution.bias.zero_()
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mtlsr.objective.balancing.base import Normalize, Rule
+from mtlsr.objective.balancing.base import Rule
 from mtlsr.objective.balancing.gradients import feature_gramian
 from mtlsr.objective.balancing.losses import LossBalancer, values_of
 
@@ -69,15 +69,6 @@ class GradNorm(LossBalancer):
     """GradNorm: see `GradientNorms`. K small backward passes to the shared maps, and one whole."""
 
     rule: GradientNorms
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        rule: GradientNorms,
-        normalize: Normalize = "sum_to_k",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(names, rule, normalize, seed)
 
     def balance(
         self,

@@ -105,7 +105,10 @@ class Geometric(ScalarizerRule):
 
 
 class Random(ScalarizerRule):
-    """w = softmax of K normal numbers, drawn anew in every step (Lin et al. 2022, 2111.10603)."""
+    """w = softmax of K normal numbers, drawn anew in every step.
+
+    Lin et al. 2022, arXiv:2111.10603.
+    """
 
     def __init__(self, count: int) -> None:
         from torchjd.scalarization import Random

@@ -1,17 +1,16 @@
 """Quality against what it costs: parameters, multiply-adds, latency."""
 
-import csv
 import statistics
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mtlsr.data.pairs import EvaluationPair
-from mtlsr.files import replacing
+from mtlsr.files import write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.networks.measure import multiply_adds, parameters
 from mtlsr.runs import drawing
@@ -58,10 +57,7 @@ def cost(method: Method, scale: int) -> Cost:
 
 def write_costs(path: Path, costs: Mapping[str, Cost]) -> None:
     """Write them as CSV, a row for each method."""
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, ["method", *(each.name for each in fields(Cost))])
-        writer.writeheader()
-        writer.writerows({"method": name, **asdict(each)} for name, each in costs.items())
+    write_csv(path, [{"method": name, **asdict(each)} for name, each in costs.items()])
 
 
 def plot(path: Path, results: Results, costs: Mapping[str, Cost]) -> None:

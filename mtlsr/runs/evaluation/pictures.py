@@ -53,9 +53,9 @@ def _gains(
 ) -> list[float]:
     """What the first method but bicubic gains over it, image by image; alone, bicubic's figure."""
     measure = results.measures[0]
-    sign = 1 if measure.higher_is_better else -1
     figures = {
-        (row["method"], row["image"]): sign * measure.for_mean(row[measure.name], results.protocol)
+        (row["method"], row["image"]): measure.sign
+        * measure.for_mean(row[measure.name], results.protocol)
         for row in results.images
         if row["dataset"] == dataset
     }
@@ -78,7 +78,7 @@ def _captions(results: Results, pair: EvaluationPair) -> dict[str, str]:
     """The first figures of each method on an image, and what they are below HR."""
     measures = results.measures[:FIGURES]
     captions = {
-        row["method"]: " / ".join(f"{row[each.name]:.{each.digits}f}" for each in measures)
+        row["method"]: " / ".join(each.text(row[each.name]) for each in measures)
         for row in results.images
         if (row["dataset"], row["image"]) == (pair.dataset, pair.name)
     }

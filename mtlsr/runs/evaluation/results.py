@@ -1,13 +1,12 @@
 """Figures of several methods on several data sets, under one protocol."""
 
-import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mtlsr.files import replacing, write_json
+from mtlsr.files import write_csv, write_json
 from mtlsr.metrics.protocol import Protocol, check_comparable
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.recorded import KEYS, PER_IMAGE, RESULTS, Recorded, infinities, read
@@ -57,10 +56,8 @@ class Results:
         if self.settings:
             values["settings"] = self.settings
         write_json(folder / RESULTS, values)
-        with replacing(folder / PER_IMAGE) as file:
-            writer = csv.DictWriter(file, [*KEYS, *(each.name for each in self.measures)])
-            writer.writeheader()
-            writer.writerows(self.images)
+        columns = [*KEYS, *(each.name for each in self.measures)]
+        write_csv(folder / PER_IMAGE, self.images, columns)
 
     def beside(self, folder: Path) -> "Results":
         """These results and those that an earlier evaluation left in `folder`, as one.

@@ -68,7 +68,7 @@ def sheet(results: Results, stated: Published | None = None) -> Sheet:
     measures, lines = results.measures, []
     for dataset, methods in results.datasets.items():
         rounded = {
-            method: tuple(f"{scores[each.name]:.{each.digits}f}" for each in measures)
+            method: tuple(each.text(scores[each.name]) for each in measures)
             for method, scores in methods.items()
         }
         columns = zip(*rounded.values(), strict=True)
@@ -79,8 +79,7 @@ def sheet(results: Results, stated: Published | None = None) -> Sheet:
             lines.append(Line(dataset, method, cells, bold, images))
         for method, figures in (stated or {}).get(dataset, {}).items():
             cells = tuple(
-                f"{figures[each.name]:.{each.digits}f}" if each.name in figures else ""
-                for each in measures
+                each.text(figures[each.name]) if each.name in figures else "" for each in measures
             )
             blank = (False,) * len(measures)
             lines.append(Line(dataset, method, cells, blank, "", published=True))
@@ -95,7 +94,7 @@ def rich_table(shown: Sheet) -> Table:
     table = Table(title=shown.title, caption=escape("\n".join(shown.remarks)) or None)
     table.add_column("data set", overflow="fold")
     table.add_column("method", overflow="fold")
-    for title in (*(_arrow(each) for each in shown.measures), "images"):
+    for title in (*(each.heading for each in shown.measures), "images"):
         table.add_column(title, justify="right", overflow="fold")
     for dataset, lines in shown.sections():
         for line in lines:
@@ -112,7 +111,7 @@ def rich_table(shown: Sheet) -> Table:
 
 def markdown(shown: Sheet) -> str:
     """A row for each method and data set."""
-    titles = ["data set", "method", *(_arrow(each) for each in shown.measures), "images"]
+    titles = ["data set", "method", *(each.heading for each in shown.measures), "images"]
     aligned = ["---", "---", *["---:"] * (len(shown.measures) + 1)]
     rows = [titles, aligned]
     for line in shown.lines:
@@ -197,10 +196,6 @@ def _best(measure: Measure, column: Sequence[str]) -> str | None:
     numbers = [cell for cell in column if not math.isnan(float(cell))]
     choose = max if measure.higher_is_better else min
     return choose(numbers, key=float, default=None)
-
-
-def _arrow(measure: Measure) -> str:
-    return measure.title if measure.higher_is_better else f"{measure.title} ↓"
 
 
 def _name(line: Line) -> str:

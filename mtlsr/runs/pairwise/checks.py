@@ -1,9 +1,10 @@
 """Whether figures can be compared: the same protocol, the same images, none missing."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from mtlsr.data.interpolation import METHODS as KERNELS
+from mtlsr.errors import listed
 from mtlsr.metrics.protocol import Protocol, check_comparable
 from mtlsr.metrics.table import Measure
 from mtlsr.runs.recorded import Entry, Recorded, Scores, infinities
@@ -11,9 +12,6 @@ from mtlsr.runs.schema import ConfigError
 
 LEAST = 5
 """Images of a data set below which nothing is said of it. The smallest benchmark has as many."""
-
-NAMED = 3
-"""Images that a message names before it counts the others."""
 
 SAME = 1e-4
 """Difference of a figure that another machine can make."""
@@ -67,7 +65,7 @@ def check_images(entries: Entries, dataset: str) -> None:
     have = {name: entry.images(dataset) for name, entry in entries.items()}
     every = dict.fromkeys(image for images in have.values() for image in images)
     lacks = [
-        f"{name} lacks {_listed(image for image in every if image not in images)}"
+        f"{name} lacks {listed(image for image in every if image not in images)}"
         for name, images in have.items()
         if len(images) < len(every)
     ]
@@ -92,7 +90,7 @@ def check_figures(
                 there = ", ".join(dict.fromkeys(key for s in images.values() for key in s))
                 raise ConfigError(f"{name} has no {each.name} of {dataset}; it has {there}.")
             if lack:
-                raise ConfigError(f"{name} has no {each.name} of {_listed(lack)} of {dataset}.")
+                raise ConfigError(f"{name} has no {each.name} of {listed(lack)} of {dataset}.")
 
 
 def check_inputs(folders: Folders, dataset: str, measures: Sequence[Measure]) -> None:
@@ -133,9 +131,3 @@ def remarks(
             images = entry.images(dataset).values()
             found += infinities(name, dataset, images, measures, protocol.ceiling)
     return found
-
-
-def _listed(images: Iterable[str]) -> str:
-    names = list(images)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

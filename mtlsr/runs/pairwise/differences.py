@@ -37,8 +37,7 @@ class Difference:
     @property
     def better(self) -> int:
         """Images on which the first method is better."""
-        sign = 1 if self.measure.higher_is_better else -1
-        return sum(sign * value > 0 for value in self.values.values())
+        return sum(self.measure.sign * value > 0 for value in self.values.values())
 
     @property
     def equal(self) -> int:

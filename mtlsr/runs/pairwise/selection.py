@@ -96,8 +96,8 @@ def _chosen(there: Sequence[Entry], asked: Sequence[str] | None) -> list[Entry]:
                 raise ConfigError(f"methods holds {word!r}; the results hold {known}.")
             chosen += [entry for entry in found if entry not in chosen]
     if len(chosen) < 2:
-        alone = ", ".join(entry.method for entry in chosen) or "nothing"
-        raise ConfigError(f"There is {alone} alone to compare; at least two methods are needed.")
+        only = f"Only {chosen[0].method} is" if chosen else "Nothing is"
+        raise ConfigError(f"{only} there to compare; at least two methods are needed.")
     return chosen
 
 
@@ -129,5 +129,5 @@ def find_measures(names: Sequence[str]) -> list[Measure]:
     """
     unknown = [name for name in names if name not in MEASURES]
     if unknown or not names:
-        raise ConfigError(f"metrics is {list(names)}; it holds any of {', '.join(MEASURES)}.")
+        raise ConfigError(f"metrics is {list(names)}; choose from {', '.join(MEASURES)}.")
     return [MEASURES[name] for name in dict.fromkeys(names)]

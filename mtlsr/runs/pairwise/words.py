@@ -1,15 +1,14 @@
 """Differences in words, in a table and in files."""
 
-import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mtlsr.files import replacing
+from mtlsr.files import replacing, write_csv
 from mtlsr.metrics.paired import Interval
 from mtlsr.runs.pairwise.differences import SURE, Difference
 
@@ -46,15 +45,14 @@ def sentence(found: Difference) -> str:
         p = p_value(found.corrected)
         doubt = f"; not distinguishable by Wilcoxon's test after Holm's correction (p = {p})"
     return (
-        f"{opening}{verdict} of {images} images{ties}; {mean}{_unit(found)}{lower}, "
+        f"{opening}{verdict} of {images} images{ties}; {mean}{found.measure.suffix}{lower}, "
         f"95 % interval {low} to {high}{doubt}."
     )
 
 
 def extremes(found: Difference) -> str:
     """The images on which the first method gains least and most."""
-    sign = 1 if found.measure.higher_is_better else -1
-    order = sorted(found.values.items(), key=lambda item: sign * item[1])
+    order = sorted(found.values.items(), key=lambda item: found.measure.sign * item[1])
     digits = _digits(found.interval, found.measure.digits)
     least, most = (f"{_signed(x, digits)} ({image})" for image, x in (order[0], order[-1]))
     return f"Image by image from {least} to {most}."
@@ -90,13 +88,13 @@ def write(folder: Path, found: Sequence[Difference], notes: Sequence[str], title
             file.write("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
         for line in (f"{title}. {CAPTION}", *map(sentence, found), *notes):
             file.write(f"\n{line}\n")
-    _write_csv(folder / "comparison.csv", list(map(_numbers, found)))
+    write_csv(folder / "comparison.csv", list(map(_numbers, found)))
     images = [
         {**_names(each), "image": image, "first_figure": a, "second_figure": b, "difference": a - b}
         for each in found
         for image, (a, b) in each.figures.items()
     ]
-    _write_csv(folder / "differences.csv", images)
+    write_csv(folder / "differences.csv", images)
 
 
 def _sheet(found: Sequence[Difference]) -> tuple[list[str], list[list[str]]]:
@@ -134,17 +132,6 @@ def _numbers(found: Difference) -> dict[str, object]:
         "p_wilcoxon": found.p,
         "p_holm": found.corrected,
     }
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _unit(found: Difference) -> str:
-    return f" {found.measure.unit}" if found.measure.unit else ""
 
 
 def rounded(interval: Interval, digits: int) -> list[str]:

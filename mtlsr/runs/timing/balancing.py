@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.objective.balancing.table import FIXED, METHODS, find_method
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.schema import ConfigError, plain
 from mtlsr.runs.timing.common import Figure, short, step_rates
 
 DIAGNOSED = "fixed_diagnosed"
@@ -19,9 +19,9 @@ def balancing(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     `fixed_diagnosed` the plain sum with a look at the terms' gradients in every step. `methods`
     names some of them; none means all.
     """
-    plain_cfg: dict[str, Any] = OmegaConf.to_container(short(cfg), resolve=True)  # type: ignore[assignment]
+    common = plain(short(cfg))
     chosen = {
-        name: OmegaConf.create(plain_cfg | {"balancing": {"stages": ["restoration"], **values}})
+        name: OmegaConf.create(common | {"balancing": {"stages": ["restoration"], **values}})
         for name, values in variants().items()
         if not cfg.methods or name in (FIXED, *cfg.methods)
     }

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.loggers import Logger
 
 from mtlsr.data.datasets import Dataset
@@ -153,7 +153,7 @@ def step_rates(variants: Mapping[str, DictConfig], folder: Path) -> dict[str, li
     first = next(iter(variants.values()))
     files = photographs.dataset(first)
     rates: dict[str, list[float]] = {name: [] for name in variants}
-    with tracked(first, folder, OmegaConf.to_container(first, resolve=True)) as loggers:  # type: ignore[arg-type]
+    with tracked(first, folder) as loggers:
         for repeat in range(first.repeats):
             for name, cfg in variants.items():
                 scratch = folder / "scratch" / f"{name}{repeat}"

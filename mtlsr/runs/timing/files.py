@@ -6,7 +6,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.nn import functional as F
 
 from mtlsr.runs import build, hardware, photographs
@@ -27,7 +27,7 @@ def files(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     cfg = short(single_task(cfg))
     found = photographs.dataset(cfg)
     scratch = folder / "scratch"
-    with tracked(cfg, folder, OmegaConf.to_container(cfg, resolve=True)) as loggers:  # type: ignore[arg-type]
+    with tracked(cfg, folder) as loggers:
 
         def ours() -> float:
             own = scratch / f"files{len(list(scratch.glob('files*')))}"

@@ -1,6 +1,5 @@
 """How time and memory grow: with images, patches, batches, photographs, jobs and processes."""
 
-import csv
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -14,7 +13,7 @@ from mtlsr.data.images import write_image
 from mtlsr.data.loader import build_loader
 from mtlsr.data.samples import SampleDataset
 from mtlsr.data.store import Store
-from mtlsr.files import replacing
+from mtlsr.files import write_csv
 from mtlsr.inference.device import computing, ready
 from mtlsr.networks.measure import LiveMemory
 from mtlsr.runs import build, drawing, hardware, photographs
@@ -128,7 +127,7 @@ def _photographs(cfg: DictConfig, folder: Path, number: int) -> Point:
             write_image(path, rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
     store = Store.open(paths, cfg.scale, folder / "store")
     kind = photographs.degradation(cfg.degradation)
-    samples = SampleDataset(store, cfg.scale, 16, cfg.seed, kind)
+    samples = SampleDataset(store, 16, cfg.seed, kind)
     batches = iter(build_loader(samples, cfg.loader.batch, 3 + cfg.repeats))
     next(batches)
     taken = min(clocked(lambda: next(batches), torch.device("cpu")) for _ in range(cfg.repeats))
@@ -162,10 +161,10 @@ def _point(size: float, work: Callable[[], object], repeats: int, device: torch.
 
 
 def _write(path: Path, found: dict[str, list[Point]]) -> None:
-    with replacing(path) as file:
-        writer = csv.writer(file)
-        writer.writerow(("what", *Point._fields))
-        writer.writerows((name, *point) for name, points in found.items() for point in points)
+    write_csv(
+        path,
+        [{"what": name, **point._asdict()} for name, points in found.items() for point in points],
+    )
 
 
 def _plot(path: Path, found: dict[str, list[Point]]) -> None:

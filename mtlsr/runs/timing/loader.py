@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from pytorch_lightning.profilers import Profiler
 from torch.utils.data import DataLoader, Dataset
 
@@ -166,7 +166,7 @@ def _share(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     files = photographs.dataset(cfg)
     steps = cfg.measured_steps
     found: dict[str, list[float]] = {"waited": [], "step": [], "loader_cores": [], "step_cores": []}
-    with tracked(cfg, folder, OmegaConf.to_container(cfg, resolve=True)) as loggers:  # type: ignore[arg-type]
+    with tracked(cfg, folder) as loggers:
         for repeat in range(cfg.repeats):
             waiting = Waiting()
             own = folder / "scratch" / f"share{repeat}"

@@ -59,7 +59,7 @@ def _loader(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     size = store_bytes(store)
     patch, batch = cfg.loader.patch, cfg.loader.batch
     kind = photographs.degradation(cfg.degradation)
-    samples = SampleDataset(store, cfg.scale, patch, cfg.seed, kind)
+    samples = SampleDataset(store, patch, cfg.seed, kind)
     batches = 2 + size // (3 * patch**2 * (cfg.scale**2 + 1) * batch)
     others = {child.pid for child in multiprocessing.active_children()}
     before: dict[str, int] = {}

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch.optim.swa_utils import AveragedModel
 
 from mtlsr.runs import hardware, photographs
@@ -23,7 +23,7 @@ def step(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     cfg = short(cfg)
     files = photographs.dataset(cfg)
     figures: dict[str, Figure] = {}
-    with tracked(cfg, folder, OmegaConf.to_container(cfg, resolve=True)) as loggers:  # type: ignore[arg-type]
+    with tracked(cfg, folder) as loggers:
         for name in stages_of(cfg):
             rates: dict[str, list[float]] = {"full": [], "bare": []}
             for repeat in range(cfg.repeats):

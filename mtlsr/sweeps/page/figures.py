@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from mtlsr.runs.evaluation.pareto import front
 from mtlsr.sweeps.details import Curve, thinned
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.page.style import (
@@ -122,10 +123,10 @@ def pareto(
     if len(points) < 2:
         return None
     figure = plain(height=420)
-    front = _front([(x, score.mean) for x, score in points.values()], measure.higher_is_better)
+    best = front({n: (x, score.mean) for n, (x, score) in points.items()}, measure.higher_is_better)
     figure.add_scatter(
-        x=[x for x, _ in front],
-        y=[y for _, y in front],
+        x=[points[name][0] for name in best],
+        y=[points[name][1].mean for name in best],
         mode="lines",
         line={"dash": "dot", "width": 2, "color": "#888"},
         name="front",
@@ -257,15 +258,3 @@ def _curves(found: Sequence[Variant], board: Board, key: str) -> dict[str, list[
             others = " ".join(f"{k}={v}" for k, v in variant.values.items() if k != key)
             curves.setdefault(others, []).append((x, variant.name))
     return {others: sorted(points) for others, points in curves.items()}
-
-
-def _front(
-    points: Sequence[tuple[float, float]], higher_is_better: bool
-) -> list[tuple[float, float]]:
-    """Points that no other beats: none has a smaller distance and a better quality."""
-    sign = 1 if higher_is_better else -1
-    front: list[tuple[float, float]] = []
-    for x, y in sorted(points, key=lambda point: (point[0], -sign * point[1])):
-        if not front or sign * y > sign * front[-1][1]:
-            front.append((x, y))
-    return front

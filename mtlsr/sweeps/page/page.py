@@ -168,7 +168,7 @@ def _section(found: Leaderboard, board: Board, labels: dict[str, str], called: s
     keys = list(found.baseline.values)
     heads = [*(short(keys) or ["variant"]), "seeds"]
     for measure in board.measures:
-        heads += [measure.title if measure.higher_is_better else f"{measure.title} ↓", "difference"]
+        heads += [measure.heading, "difference"]
     section = Section(
         called,
         [*heads, "time"],
@@ -219,7 +219,7 @@ def _rows(found: Leaderboard, board: Board) -> Iterator[Row]:
         cells = [Cell(method), *[Cell("")] * max(len(found.baseline.values) - 1, 0), Cell("")]
         for measure in board.measures:
             mean = means[measure.name]
-            cells += [Cell(f"{mean:.{measure.digits}f}", mean, kind="number"), Cell("")]
+            cells += [Cell(measure.text(mean), mean, kind="number"), Cell("")]
         yield Row([*cells, Cell("")], kind="beside")
 
 

@@ -1,6 +1,5 @@
 """The trials of a search: asked of Optuna, kept in SQLite, told what became of their jobs."""
 
-import csv
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from optuna.pruners import BasePruner, MedianPruner
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from mtlsr.files import read_csv
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED, Pruning
 from mtlsr.runs.schema import ConfigError
@@ -34,8 +34,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 def quality(folder: Path) -> float:
     """PSNR-Y on the validation photographs in dB, as the last validation found it."""
-    with (folder / METRICS).open(newline="", encoding="utf-8") as file:
-        found = [row.get(MONITORED["restoration"]) for row in csv.DictReader(file)]
+    found = [row.get(MONITORED["restoration"]) for row in read_csv(folder / METRICS)]
     return next((float(value) for value in reversed(found) if value), math.nan)
 
 

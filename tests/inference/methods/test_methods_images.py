@@ -57,7 +57,7 @@ def test_a_grey_output_becomes_three_channels(tmp_path: Path) -> None:
 def test_missing_images_are_named(tmp_path: Path) -> None:
     images = a_set(tmp_path, "a", "b", "c", "d", "e")
     write(tmp_path / "out" / "a.png")
-    with pytest.raises(UserError, match=r"images:.*out lacks b, c, d and 1 others of set5\."):
+    with pytest.raises(UserError, match=r"images:.*out lacks b, c, d and 1 more of set5\."):
         Images(tmp_path / "out").prepare([images])
 
 
