@@ -84,9 +84,14 @@ def read_image(path: str | Path, grey: Literal["expand", "keep"] = "expand") -> 
     if grey not in ("expand", "keep"):
         raise ValueError(f"grey is {grey!r}: 'expand' or 'keep' is needed.")
     pixels = eight_bits(decode(Path(path)).colours)
-    if pixels.ndim == 2 and grey == "expand":
-        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    if grey == "expand":
+        pixels = as_rgb(pixels)
     return np.require(pixels, requirements=("C", "W"))
+
+
+def as_rgb(image: NDArray[Any]) -> NDArray[Any]:
+    """``(H, W, 3)``, numbers of any type; an image of one channel ``(H, W)`` three times."""
+    return image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
 
 
 def write_image(path: str | Path, image: UInt8) -> None:

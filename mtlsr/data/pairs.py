@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mtlsr.data.images import ImageError, find_images, read_header, read_image
+from mtlsr.data.images import ImageError, as_rgb, find_images, read_header, read_image
 from mtlsr.data.resize import bicubic_downscale, crop_to_multiple
 from mtlsr.errors import UserError
 
@@ -75,9 +75,7 @@ class EvaluationSet:
         hr = crop_to_multiple(stored, self.scale)
         given = None if self.lr_files is None else self.lr_files[index]
         lr = bicubic_downscale(hr, self.scale) if given is None else self._given(Path(given), hr)
-        if lr.ndim == 2:
-            lr = np.repeat(lr[:, :, None], 3, axis=2)
-        return EvaluationPair(path.stem, lr, hr, self.name)
+        return EvaluationPair(path.stem, as_rgb(lr), hr, self.name)
 
     def _given(self, path: Path, hr: UInt8) -> UInt8:
         lr = read_image(path)

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtlsr.data.images import as_rgb
+
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 
@@ -17,7 +19,7 @@ def edge_strength(structure: Tensor) -> Float32:
 def structure_picture(strength: Float32) -> UInt8:
     """Edge strength as grey levels, the strongest edge white: uint8 (h, w, 3)."""
     grey = strength / max(float(strength.max()), 1e-6)
-    return np.repeat((255 * grey + 0.5).astype(np.uint8)[:, :, None], 3, axis=2)
+    return as_rgb((255 * grey + 0.5).astype(np.uint8))
 
 
 def texture_picture(texture: Tensor) -> UInt8:

@@ -7,14 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mtlsr.data.images import as_rgb
 from mtlsr.networks.base import Resolver
 
 
 def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
     """uint8 (h, w, 3) or grey (h, w) -> float32 (1, 3, h, w) in [0, 1], channels last."""
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=2)
-    return to_floats(to_tensor(image), torch.device(device))
+    return to_floats(to_tensor(as_rgb(image)), torch.device(device))
 
 
 def to_tensor(image: NDArray[Any]) -> Tensor:

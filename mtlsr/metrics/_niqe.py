@@ -16,8 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtlsr.data.images import as_rgb
 from mtlsr.data.resize import resampling_matrix
-from mtlsr.metrics.planes import Output, Plane, as_rgb, one_channel, output, without_border
+from mtlsr.metrics.planes import Output, Plane, one_channel, output, without_border
 from mtlsr.metrics.protocol import Protocol
 
 BLOCK = 96

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from mtlsr.data.images import as_rgb
 from mtlsr.data.resize import bicubic_downscale
 from mtlsr.metrics._psnr import psnr_of_planes
-from mtlsr.metrics.planes import Image, Output, as_rgb, checked, output
+from mtlsr.metrics.planes import Image, Output, checked, output
 from mtlsr.metrics.protocol import Protocol
 
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mtlsr.data.images import as_rgb
 from mtlsr.metrics.protocol import Protocol, Space
 
 Image = npt.NDArray[np.uint8]
@@ -144,11 +145,6 @@ def bands(height: int, width: int) -> Iterator[slice]:
     step = max(1, BAND // width)
     for top in range(0, height, step):
         yield slice(top, top + step)
-
-
-def as_rgb(image: Output) -> Output:
-    """H x W x 3; a grey image is repeated."""
-    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
 def without_border(image: Output, border: int) -> Output:

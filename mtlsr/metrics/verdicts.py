@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mtlsr.data.images import ImageError, read_image
+from mtlsr.data.images import ImageError, as_rgb, read_image
 from mtlsr.data.inspection.verification import Kind, verify
 from mtlsr.data.pairs import EvaluationSet, benchmark_set
 from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
 from mtlsr.errors import UserError
 from mtlsr.metrics._psnr import psnr
 from mtlsr.metrics._ssim import ssim
-from mtlsr.metrics.planes import Image, as_rgb
+from mtlsr.metrics.planes import Image
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.metrics.published import DATASETS, published
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from mtlsr.data.images import read_image, write_image
+from mtlsr.data.images import as_rgb, read_image, write_image
+from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair
-from mtlsr.data.resize import bicubic_upscale
 from mtlsr.inference.maps import edge_strength, structure_picture, texture_picture
 from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import Resolver
@@ -27,12 +27,11 @@ def versions(model: Resolver, pair: EvaluationPair, device: torch.device) -> dic
     """A photograph as LR (blown up), bicubic, ours and HR, each uint8 (H, W, 3), by name."""
     scale = model.scale
     sr = to_uint8(model.enlarged(to_network(pair.lr, device))).numpy(force=True)
-    hr = pair.hr if pair.hr.ndim == 3 else np.repeat(pair.hr[..., None], 3, axis=2)
     return {
-        "LR": pair.lr.repeat(scale, axis=0).repeat(scale, axis=1),
-        "bicubic": bicubic_upscale(pair.lr, scale),
+        "LR": interpolate(pair.lr, scale, "nearest"),
+        "bicubic": interpolate(pair.lr, scale, "bicubic"),
         "ours": sr,
-        "HR": hr,
+        "HR": as_rgb(pair.hr),
     }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from mtlsr.data.interpolation import interpolate
 from mtlsr.data.samples import Sample
 
 UInt8 = NDArray[np.uint8]
@@ -64,7 +65,10 @@ def contact_sheet(
 
 
 def _card(sample: Sample, scale: int, names: Sequence[str], number: int) -> Image.Image:
-    pictures = {"LR": _enlarged(sample.lr, scale), "clean LR": _enlarged(sample.lr_clean, scale)}
+    pictures = {
+        "LR": interpolate(sample.lr, scale, "nearest"),
+        "clean LR": interpolate(sample.lr_clean, scale, "nearest"),
+    }
     if sample.hr is not None:
         pictures["HR"] = sample.hr
     side = next(iter(pictures.values())).shape[0]
@@ -79,7 +83,7 @@ def _card(sample: Sample, scale: int, names: Sequence[str], number: int) -> Imag
     for column, (title, picture) in enumerate(pictures.items()):
         left = column * (side + GAP)
         draw.text((left, 2), title, fill=INK, font=ImageFont.load_default(14))
-        card.paste(Image.fromarray(_enlarged(picture, zoom)), (left, HEAD))
+        card.paste(Image.fromarray(interpolate(picture, zoom, "nearest")), (left, HEAD))
     draw.text((width, 2), f"#{number}", fill=FAINT, font=ImageFont.load_default(14), anchor="ra")
 
     step = (width + GAP) / per_row
@@ -104,10 +108,6 @@ def _entry(
     if value:
         full = min(max(value, 0.0), 1.0) * width
         draw.rectangle((left, bar[1], left + max(1, round(full)), bar[3]), fill=BAR)
-
-
-def _enlarged(image: UInt8, factor: int) -> UInt8:
-    return image.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def _check(samples: Sequence[Sample], names: Sequence[str], columns: int) -> None:

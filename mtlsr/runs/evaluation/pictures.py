@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from mtlsr.data.images import as_rgb
+from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.inference.methods.base import Method, UInt8
 from mtlsr.runs.evaluation.methods import BICUBIC
@@ -89,18 +91,17 @@ def _panel(
     pair: EvaluationPair, outputs: Mapping[str, UInt8], captions: Mapping[str, str]
 ) -> tuple[dict[str, UInt8], dict[str, str]]:
     """Pictures of one height by name, and what stands below them."""
-    hr = pair.hr if pair.hr.ndim == 3 else np.repeat(pair.hr[..., None], 3, axis=2)
+    hr = as_rgb(pair.hr)
     scale = pair.scale
     side = min(CROP, *hr.shape[:2]) // scale * scale
     top, left = (
         at // scale * scale for at in where_they_differ([*outputs.values()] or [hr], hr, side)
     )
-    low = pair.lr.repeat(scale, axis=0).repeat(scale, axis=1)
+    low = interpolate(pair.lr, scale, "nearest")
     times = max(SHOWN // side, 1)
 
     def crop(image: UInt8) -> UInt8:
-        part = image[top : top + side, left : left + side]
-        return part.repeat(times, axis=0).repeat(times, axis=1)
+        return interpolate(image[top : top + side, left : left + side], times, "nearest")
 
     crops = {name: crop(image) for name, image in {"LR": low, **outputs, "HR": hr}.items()}
     whole = _marked(hr, top, left, side, height=times * side)
