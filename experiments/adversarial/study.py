@@ -27,7 +27,7 @@ from mtlsr.data.pairs import EvaluationPair
 from mtlsr.files import read_csv, write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol, psnr, texture_distance
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.networks.folder import load_model, model_folder
@@ -83,7 +83,7 @@ def main() -> None:
     for variant in VARIANTS:
         for seed in asked.seeds:
             model, _ = load_model(model_folder(runs / f"{variant}_{seed}"))
-            methods[variant, seed] = resolver(model, Settings())
+            methods[variant, seed] = own_network(model, Settings())
     rows = [
         {"set": name, "variant": variant, "seed": seed, **row}
         for name, pairs in images(asked.photographs).items()

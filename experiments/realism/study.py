@@ -13,7 +13,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from experiments.study import Study, main
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import MEASURES, Protocol
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs import photographs
@@ -26,7 +26,7 @@ def perception(run: Path) -> dict[str, float]:
     """Measures of perception on the validation photographs, means over them; lower is better."""
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     protocol = Protocol.preset("literature", cfg.scale)
-    model = resolver(load_model(model_folder(run))[0], Settings())
+    model = own_network(load_model(model_folder(run))[0], Settings())
     pairs = list(photographs.dataset(cfg).evaluation("val", cfg.scale))
     outputs = [model([pair])[0] for pair in pairs]
     return {

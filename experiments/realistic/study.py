@@ -25,7 +25,7 @@ from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.files import write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.inference.upscale import to_network
 from mtlsr.metrics import Protocol, measures
 from mtlsr.metrics.paired import paired_interval
@@ -124,7 +124,7 @@ def main() -> None:
     given = dict(asked.models) or MODELS
     models = {label: load_model(model_folder(model))[0] for label, model in given.items()}
     methods: dict[str, Method] = {"bicubic": Interpolation("bicubic")}
-    methods |= {label: resolver(model, Settings()) for label, model in models.items()}
+    methods |= {label: own_network(model, Settings()) for label, model in models.items()}
     found = {name: figures(method, [pair for pair, _ in pairs]) for name, method in methods.items()}
     shown = [pairs[n * asked.samples][0] for n in PICTURED if n * asked.samples < len(pairs)]
     if shown:

@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from experiments.study import STAGE1, Study, main
 from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationSet
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol, measure
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs import photographs
@@ -36,7 +36,7 @@ def gap(run: Path) -> dict[str, float]:
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     cfg.dataset.fraction = min(SHARES.values())
     files = photographs.dataset(cfg)
-    model = resolver(load_model(model_folder(run))[0], Settings())
+    model = own_network(load_model(model_folder(run))[0], Settings())
     sets = {"training": EvaluationSet("training", files.train[:TRAINED], cfg.scale)}
     sets["validation"] = files.evaluation("val", cfg.scale)
     protocol = Protocol.preset("literature", cfg.scale)

@@ -19,7 +19,7 @@ from mtlsr.data.pairs import EvaluationPair
 from mtlsr.files import write_csv
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol, measure
 from mtlsr.networks.folder import load_model, model_folder
 
@@ -69,7 +69,7 @@ def main() -> None:
     rows: Rows = [{"network": "bicubic", **row} for row in plain]
     lines = [["bicubic", "", *(cell for name in sets for cell in (mean(plain, name), ""))]]
     for name in asked.networks:
-        own = measured(resolver(load_model(model_folder(runs / name))[0], Settings()), sets)
+        own = measured(own_network(load_model(model_folder(runs / name))[0], Settings()), sets)
         rows += [{"network": name, **row} for row in own]
         cells = [cell for title in sets for cell in (mean(own, title), better(own, plain, title))]
         lines.append([f"`{name}`", str(STEPS[name]), *cells])

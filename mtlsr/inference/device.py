@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 
 from mtlsr.errors import UserError
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.folding import folded
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -54,7 +54,7 @@ def find_precision(name: str, device: torch.device) -> torch.dtype:
     return PRECISIONS[name]
 
 
-def ready(network: Resolver, device: torch.device) -> Resolver:
+def ready(network: SRNetwork, device: torch.device) -> SRNetwork:
     """The form of a network that enlarges, where it does, for evaluation.
 
     Batch normalisation is folded into the convolutions. The memory format is always the same: the

@@ -20,7 +20,7 @@ from mtlsr.inference.tiling import (
     stretches,
     whole_image_modules,
 )
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.measure import reach
 
 AUTO = "auto"
@@ -64,7 +64,7 @@ class Enlarger:
 
     def __init__(
         self,
-        network: Resolver,
+        network: SRNetwork,
         device: torch.device,
         precision: torch.dtype,
         tile: int | str | None = None,

@@ -24,7 +24,7 @@ from mtlsr.errors import UserError
 from mtlsr.inference.device import computing, ready
 from mtlsr.inference.methods.network import Settings
 from mtlsr.inference.methods.onnx import onnx_network
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 """What writing and comparing needs; the extra `onnx` brings them."""
@@ -46,7 +46,7 @@ class Enlargement(nn.Module):
         network: The form that enlarges; see `ready`.
     """
 
-    def __init__(self, network: Resolver) -> None:
+    def __init__(self, network: SRNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -63,7 +63,7 @@ def check_packages() -> None:
         raise UserError(f"format=onnx needs {', '.join(missing)}: pip install 'mtlsr[onnx]'.")
 
 
-def export_onnx(network: Resolver, path: Path) -> float:
+def export_onnx(network: SRNetwork, path: Path) -> float:
     """Write a network as an ONNX file, and compare what the file gives with what the network gives.
 
     Args:

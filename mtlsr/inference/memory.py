@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.measure import LiveMemory
 
 UNKNOWN = 2 * 2**30
@@ -29,7 +29,7 @@ def budget(device: torch.device) -> int:
     return min(_free() // 2, MOST)
 
 
-def bytes_for_pixel(network: Resolver, device: torch.device) -> float:
+def bytes_for_pixel(network: SRNetwork, device: torch.device) -> float:
     """Bytes that the network needs for each low-resolution pixel, its output among them."""
     image = torch.rand(1, 3, PROBE, PROBE, device=device)
     image = image.contiguous(memory_format=torch.channels_last)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mtlsr.data.resize import LEAST_FOR_ONEDNN
 from mtlsr.inference.upscale import to_floats
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.whole_image import CELL, Answer, Sums, WholeImage, answered
 
 LEAST = LEAST_FOR_ONEDNN
@@ -39,7 +39,7 @@ class Cut:
     side: int
     """Of a tile, in low-resolution pixels."""
     stride: int
-    """See `Resolver`."""
+    """See `SRNetwork`."""
     reach: int
     """See `mtlsr.networks.measure.reach`."""
 
@@ -88,7 +88,7 @@ class TiledImage:
     """
 
     def __init__(
-        self, network: Resolver, lr: Tensor, cut: Cut | None, passed: Callable[[int], None]
+        self, network: SRNetwork, lr: Tensor, cut: Cut | None, passed: Callable[[int], None]
     ) -> None:
         self.network = network
         self.lr = lr
@@ -161,7 +161,7 @@ class TiledImage:
         return None
 
 
-def whole_image_modules(network: Resolver) -> list[WholeImage]:
+def whole_image_modules(network: SRNetwork) -> list[WholeImage]:
     """What in the network looks at the whole image."""
     return [module for module in network.modules() if isinstance(module, WholeImage)]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mtlsr.data.images import as_rgb
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 
 
 def to_network(image: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
@@ -34,7 +34,7 @@ def to_uint8(image: Tensor) -> Tensor:
 
 
 def enlarge_uint8(
-    network: Resolver, image: NDArray[np.uint8], device: torch.device | str
+    network: SRNetwork, image: NDArray[np.uint8], device: torch.device | str
 ) -> Tensor:
     """Enlarge a uint8 photograph (h, w, 3) whole: uint8 (s·h, s·w, 3) on `device`."""
     return to_uint8(network.enlarged(to_network(image, device)))

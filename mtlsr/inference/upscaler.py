@@ -19,7 +19,7 @@ from mtlsr.inference.enlarger import Enlarger, Progress
 from mtlsr.inference.maps import Float32, UInt8, edge_strength, texture_picture
 from mtlsr.inference.realism import strengths
 from mtlsr.inference.upscale import to_tensor
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.folder import load_model, model_folder
 
 T = TypeVar("T", np.uint8, np.uint16)
@@ -89,7 +89,7 @@ class Upscaler:
 
     def __init__(
         self,
-        network: Resolver,
+        network: SRNetwork,
         device: str = "auto",
         precision: str = "auto",
         self_ensemble: bool = False,

@@ -41,7 +41,7 @@ class RealismNet(nn.Module, ABC):
 
     @property
     def stride(self) -> int | None:
-        """See `Resolver`; every size of the features is half the one above."""
+        """See `SRNetwork`; every size of the features is half the one above."""
         return 2 ** (len(self.channels) - 1)
 
     @abstractmethod
@@ -57,7 +57,7 @@ class RestorationNet(nn.Module, ABC):
 
     scale: int
     stride: int | None = None
-    """See `Resolver`."""
+    """See `SRNetwork`."""
 
     @abstractmethod
     def forward(self, lr: Tensor, realism: RealismOutput) -> RestorationOutput:
@@ -68,7 +68,7 @@ class RestorationNet(nn.Module, ABC):
         return self(lr, realism).sr
 
 
-class Resolver(nn.Module, ABC):
+class SRNetwork(nn.Module, ABC):
     """Image in, larger image out: a pair of both stages, or a network of one task."""
 
     scale: int
@@ -97,12 +97,12 @@ class Resolver(nn.Module, ABC):
         is a stage 1."""
         return self.enlarged(lr), None
 
-    def deployed(self) -> "Resolver":
+    def deployed(self) -> "SRNetwork":
         """The form that enlarges: the network itself, unless it trains in a form of its own."""
         return self
 
 
-class SuperResolver(Resolver):
+class TwoStageNetwork(SRNetwork):
     """Both stages as one network: image in, everything that is known about it out.
 
     Args:
@@ -132,12 +132,12 @@ class SuperResolver(Resolver):
         return self.restoration.enlarged(lr, realism), realism.reading
 
 
-class SingleTask(Resolver):
+class SingleTaskNetwork(SRNetwork):
     """A network of one task, the larger image: for comparison with pairs.
 
     Args:
         scale: Enlargement.
-        stride: See `Resolver`.
+        stride: See `SRNetwork`.
     """
 
     realism: None = None

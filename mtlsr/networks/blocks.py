@@ -31,7 +31,7 @@ class ResidualUnit(nn.Module):
         return convolve(self.project, convolve(self.expand, x, relu=True), plus=x)
 
 
-class Modulation(nn.Module):
+class FiLM(nn.Module):
     """Scale and shift every channel by what the realism vector says.
 
     y = x · (1 + γ(v)) + β(v), with γ and β linear (FiLM, Perez et al. 2018, arXiv:1709.07871).

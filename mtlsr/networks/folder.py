@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mtlsr.errors import UserError
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.bundled import CONFIG, bundled
 from mtlsr.networks.table import build_network
 
@@ -61,7 +61,7 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
 
     Args:
         folder: Created when missing.
-        model: A `Resolver` in training form.
+        model: A `SRNetwork` in training form.
         architecture: The arguments of `build_network`, plain values only.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def save_model(folder: Path, model: nn.Module, architecture: dict[str, Any]) -> 
         os.replace(config, folder / CONFIG)
 
 
-def load_model(folder: Path) -> tuple[Resolver, dict[str, Any]]:
+def load_model(folder: Path) -> tuple[SRNetwork, dict[str, Any]]:
     """Read the model in `folder`: the network with its weights, and its architecture.
 
     Raises:

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.whole_image import Sums, WholeImage, answered
 
 ROWS = 16
@@ -47,7 +47,7 @@ def multiply_adds(network: Callable[[Tensor], object], height: int, width: int) 
     return sum(counts.get(operation, 0) for operation in counted) // 2
 
 
-def receptive_field(network: Resolver, largest: int = 512) -> int | None:
+def receptive_field(network: SRNetwork, largest: int = 512) -> int | None:
     """Width of what one pixel's share of the output depends on, in low-resolution pixels.
 
     Counted are the columns for which the gradient of the s × s output pixels of one low-resolution
@@ -67,7 +67,7 @@ def receptive_field(network: Resolver, largest: int = 512) -> int | None:
     return None if seen is None else sum(seen) + 1
 
 
-def reach(network: Resolver, largest: int = 2048) -> int | None:
+def reach(network: SRNetwork, largest: int = 2048) -> int | None:
     """Low-resolution pixels that a tile needs around it, so that it comes out as in the whole.
 
     It is how far a tile sees that begins and ends at multiples of the network's stride, itself a
@@ -87,7 +87,7 @@ def reach(network: Resolver, largest: int = 2048) -> int | None:
 
 
 def _columns_seen(
-    network: Resolver, columns: int, stride: int, largest: int, whole_image: bool = True
+    network: SRNetwork, columns: int, stride: int, largest: int, whole_image: bool = True
 ) -> tuple[int, int] | None:
     """How many columns before and after some of them these are enlarged from.
 

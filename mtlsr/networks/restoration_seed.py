@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from mtlsr.data.resize import enlarge_and_add
 from mtlsr.networks.base import RestorationNet
-from mtlsr.networks.blocks import Modulation, check_at_least, check_each_at_least, crop_like
+from mtlsr.networks.blocks import FiLM, check_at_least, check_each_at_least, crop_like
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 
 SLOPE = 0.2
@@ -89,7 +89,7 @@ class SeedRestoration(RestorationNet):
         self.scale = scale
         self.stride = 2 ** (len(channels) - 1)
         self.residual = residual
-        self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
+        self.modulations = nn.ModuleList(FiLM(vector_size, width) for width in channels)
         # Level i sees stage 1's maps of its size and, below the first, the pooled level above.
         self.encoders = nn.ModuleList(
             encode(width + (channels[level - 1] if level else 0), width, kernel, 1 + level % 2)

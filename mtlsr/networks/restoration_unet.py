@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from mtlsr.data.resize import enlarge_and_add
 from mtlsr.networks.base import RestorationNet
 from mtlsr.networks.blocks import (
-    Modulation,
+    FiLM,
     ResidualUnit,
     check_at_least,
     check_each_at_least,
@@ -61,7 +61,7 @@ class UNetRestoration(RestorationNet):
         check_at_least("structure_channels", structure_channels, 1)
         self.scale = scale
         self.stride = 2 ** (len(widths) - 1)
-        self.modulations = nn.ModuleList(Modulation(vector_size, width) for width in channels)
+        self.modulations = nn.ModuleList(FiLM(vector_size, width) for width in channels)
         self.entries = nn.ModuleList(
             nn.Identity() if width == own else nn.Conv2d(width, own, 1)
             for width, own in zip(channels, widths, strict=False)
@@ -129,7 +129,7 @@ class UNetRestoration(RestorationNet):
         """What has risen from the sizes below, and stage 1's features of this size."""
         modulation, entry = self.modulations[level], self.entries[level]
         x, vector = realism.features[level], realism.vector
-        assert isinstance(modulation, Modulation)
+        assert isinstance(modulation, FiLM)
         if isinstance(entry, nn.Conv2d):
             return self._joined(level, modulation.convolved(entry, x, vector), risen)
         skip = self.skips[level]

@@ -12,10 +12,10 @@ from typing import Any
 
 from mtlsr.networks.base import (
     RealismNet,
-    Resolver,
     RestorationNet,
-    SingleTask,
-    SuperResolver,
+    SingleTaskNetwork,
+    SRNetwork,
+    TwoStageNetwork,
 )
 from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.networks.discriminators.patchgan import PatchGan
@@ -50,7 +50,7 @@ DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
 }
 PARTNERS = {"unet": "residual", "unet_large": "attention", "seed": "seed"}
 """Stage 2 -> the stage 1 that it is measured with; any other of as many sizes goes with it, too."""
-SINGLE_TASK: dict[str, Callable[..., SingleTask]] = {
+SINGLE_TASK: dict[str, Callable[..., SingleTaskNetwork]] = {
     "srcnn": SRCNN,
     "vdsr": VDSR,
     "edsr_baseline": EDSR,
@@ -60,7 +60,7 @@ SINGLE_TASK: dict[str, Callable[..., SingleTask]] = {
 }
 
 
-def build_network(**architecture: Any) -> Resolver:
+def build_network(**architecture: Any) -> SRNetwork:
     """Build what a model folder's `config.json` names: `build_single_task` or `build_pair`."""
     build = build_single_task if "single_task" in architecture else build_pair
     return build(**architecture)
@@ -73,7 +73,7 @@ def build_pair(
     scale: int,
     vector_size: int,
     structure_channels: int,
-) -> SuperResolver:
+) -> TwoStageNetwork:
     """Build both networks from plain values.
 
     Args:
@@ -98,10 +98,10 @@ def build_pair(
         scale=scale,
         structure_channels=structure_channels,
     )
-    return SuperResolver(stage1, stage2)
+    return TwoStageNetwork(stage1, stage2)
 
 
-def build_single_task(single_task: Mapping[str, Any], *, scale: int) -> SingleTask:
+def build_single_task(single_task: Mapping[str, Any], *, scale: int) -> SingleTaskNetwork:
     """Build a network of one task from plain values.
 
     Args:
@@ -112,7 +112,7 @@ def build_single_task(single_task: Mapping[str, Any], *, scale: int) -> SingleTa
         ValueError: An unknown name or option, or a value that the network refuses.
     """
     _check_scale(scale)
-    network: SingleTask = _build(
+    network: SingleTaskNetwork = _build(
         "backbone.single_task", SINGLE_TASK, "mtlsr.single_task", single_task, scale=scale
     )
     return network

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from mtlsr.networks.base import FirstBlock, Resolver
+from mtlsr.networks.base import FirstBlock, SRNetwork
 from mtlsr.networks.table import build_network
 from mtlsr.objective.structure import CHANNELS
 from mtlsr.runs import hardware, losses, photographs
@@ -48,7 +48,7 @@ def single_task(cfg: DictConfig) -> str | None:
     return None if options is None else str(options.get("name"))
 
 
-def networks(cfg: DictConfig) -> Resolver:
+def networks(cfg: DictConfig) -> SRNetwork:
     """Both networks, or one of one task, with weights that follow from the seed alone."""
     torch.manual_seed(cfg.seed)
     network = build_network(**architecture(cfg))
@@ -69,7 +69,7 @@ def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
         raise ConfigError(f"schedule.{stage}.{error}") from error
 
 
-def realism_stage(cfg: DictConfig, model: Resolver) -> RealismStage:
+def realism_stage(cfg: DictConfig, model: SRNetwork) -> RealismStage:
     """Stage 1: it trains `model`'s first network."""
     assert model.realism is not None  # checked at the start: `checking.check`
     terms = losses.objective(cfg, "realism")
@@ -84,7 +84,7 @@ def realism_stage(cfg: DictConfig, model: Resolver) -> RealismStage:
 
 
 def restoration_stage(
-    cfg: DictConfig, model: Resolver, reference: FirstBlock | None
+    cfg: DictConfig, model: SRNetwork, reference: FirstBlock | None
 ) -> RestorationStage:
     """Stage 2: it trains all networks; a copy of `reference`, if any, judges and anchors."""
     terms = losses.objective(cfg, "restoration", reference)

@@ -14,7 +14,7 @@ from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.maps import edge_strength, structure_picture, texture_picture
 from mtlsr.inference.upscale import to_network, to_uint8
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 
 UInt8 = NDArray[np.uint8]
 
@@ -23,7 +23,7 @@ CAPTION = 22
 
 
 @torch.inference_mode()
-def versions(model: Resolver, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
+def versions(model: SRNetwork, pair: EvaluationPair, device: torch.device) -> dict[str, UInt8]:
     """A photograph as LR (blown up), bicubic, ours and HR, each uint8 (H, W, 3), by name."""
     scale = model.scale
     sr = to_uint8(model.enlarged(to_network(pair.lr, device))).numpy(force=True)
@@ -37,7 +37,7 @@ def versions(model: Resolver, pair: EvaluationPair, device: torch.device) -> dic
 
 @torch.inference_mode()
 def insights(
-    model: Resolver, pair: EvaluationPair, device: torch.device, names: Sequence[str]
+    model: SRNetwork, pair: EvaluationPair, device: torch.device, names: Sequence[str]
 ) -> dict[str, UInt8]:
     """The predicted structure and texture, and the realism vector as named bars, uint8, by name.
 

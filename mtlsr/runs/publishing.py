@@ -11,7 +11,7 @@ from rich.console import Console
 from mtlsr.data.datasets import Dataset
 from mtlsr.files import write_json
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.folder import save_model
 from mtlsr.runs import build, hardware, photographs, pictures
@@ -40,7 +40,7 @@ def publish(
     sets = photographs.held_out(cfg, files)
     if not sets:
         return
-    methods = {"bicubic": Interpolation("bicubic"), "mtlsr": resolver(model, Settings(device))}
+    methods = {"bicubic": Interpolation("bicubic"), "mtlsr": own_network(model, Settings(device))}
     results = evaluate(sets, methods, Protocol.preset("literature", cfg.scale))
     results.write(folder)
     write_json(folder / "terms.json", held_out_terms(stage, sets))

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from mtlsr.networks.base import FirstBlock, Resolver
+from mtlsr.networks.base import FirstBlock, SRNetwork
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.runs import build
 from mtlsr.runs.checkpoints import folder_of, module_state, newest
@@ -40,7 +40,7 @@ def settled(cfg: DictConfig) -> DictConfig:
     return cfg
 
 
-def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
+def start_weights(cfg: DictConfig, model: SRNetwork) -> FirstBlock | None:
     """Load what the run starts from into `model`; return the first block that judges and anchors.
 
     That is stage 1's own as it stands when training starts: from `stage1`, from `init`, or, trained
@@ -78,7 +78,7 @@ def start_weights(cfg: DictConfig, model: Resolver) -> FirstBlock | None:
     return model.first_block
 
 
-def _fine_tune(cfg: DictConfig, model: Resolver) -> None:
+def _fine_tune(cfg: DictConfig, model: SRNetwork) -> None:
     found, theirs = load_model(model_folder(cfg.init))
     ours = build.architecture(cfg)
     if any(theirs.get(key) != ours.get(key) for key in {*theirs, *ours} - {*ENDS}):

@@ -12,7 +12,7 @@ from mtlsr.data.pairs import EvaluationPair
 from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
-from mtlsr.networks.base import FirstBlock, Resolver
+from mtlsr.networks.base import FirstBlock, SRNetwork
 from mtlsr.networks.discriminators.base import Discriminator
 from mtlsr.objective.balancing.base import Balancer
 from mtlsr.objective.objective import Objective, Valued
@@ -42,11 +42,11 @@ class RestorationStage(Stage):
 
     stage = "restoration"
     unaveraged = ("reference", "discriminator")
-    network: Resolver
+    network: SRNetwork
 
     def __init__(
         self,
-        network: Resolver,
+        network: SRNetwork,
         objective: Objective,
         recipe: Recipe,
         reference: FirstBlock | None,

@@ -8,7 +8,7 @@ from torch import Tensor
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import resize
 from mtlsr.inference.ensemble import VIEWS, mean_of_views, self_ensemble, viewed, viewed_back
-from mtlsr.inference.methods.network import Network, Settings, foreign, resolver
+from mtlsr.inference.methods.network import NetworkMethod, Settings, foreign_network, own_network
 from mtlsr.inference.upscaler import Upscaler
 from mtlsr.networks.folder import load_model
 
@@ -74,7 +74,7 @@ def test_upscaler_and_method_agree_and_differ_from_one_view(
     mean = Upscaler.from_pretrained(tiny_model, "cpu", precision, self_ensemble=True)(image)
     assert not np.array_equal(once, mean)
     settings = Settings(precision=getattr(torch, precision), self_ensemble=True)
-    method = resolver(load_model(tiny_model)[0], settings)
+    method = own_network(load_model(tiny_model)[0], settings)
     np.testing.assert_array_equal(method([EvaluationPair("", image, mean)])[0], mean)
 
 
@@ -87,7 +87,7 @@ def test_any_function_can_be_a_method_of_eight_views() -> None:
         return bicubic(lr)
 
     pair = EvaluationPair("", image, np.zeros((18, 24, 3), np.uint8))
-    (eight,) = foreign("noted", noted, 2, Settings(self_ensemble=True))([pair])
-    (one,) = Network(bicubic, 2, Settings())([pair])
+    (eight,) = foreign_network("noted", noted, 2, Settings(self_ensemble=True))([pair])
+    (one,) = NetworkMethod(bicubic, 2, Settings())([pair])
     assert sorted(seen) == [(9, 12)] * 4 + [(12, 9)] * 4
     assert np.abs(eight.astype(int) - one).max() <= 1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtlsr.errors import UserError
 from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.tiling import LEAST, NARROWEST, Cut, stretches
-from mtlsr.networks.base import Resolver, SingleTask
+from mtlsr.networks.base import SingleTaskNetwork, SRNetwork
 from mtlsr.networks.bundled import bundled
 from mtlsr.networks.folder import load_model
 from mtlsr.networks.measure import reach
@@ -27,7 +27,7 @@ NARROW: dict[str, dict[str, object]] = {
 }
 
 
-def shaken(network: Resolver) -> Resolver:
+def shaken(network: SRNetwork) -> SRNetwork:
     """As training might leave it: no weight is where it started, no statistic 0 or 1."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -40,7 +40,7 @@ def shaken(network: Resolver) -> Resolver:
     return network.eval()
 
 
-def pair(restoration: str, scale: int = 2) -> Resolver:
+def pair(restoration: str, scale: int = 2) -> SRNetwork:
     torch.manual_seed(0)
     realism = PARTNERS[restoration]
     options = {"name": restoration} | (NARROW[restoration] if restoration != "seed" else {})
@@ -55,7 +55,7 @@ def pair(restoration: str, scale: int = 2) -> Resolver:
     )
 
 
-def single(name: str, scale: int = 2) -> Resolver:
+def single(name: str, scale: int = 2) -> SRNetwork:
     torch.manual_seed(0)
     return shaken(build_single_task({"name": name}, scale=scale))
 
@@ -73,12 +73,12 @@ def levels(sr: Tensor) -> Tensor:
     return (sr.clamp(0, 1) * 255 + 0.5).floor()
 
 
-def enlarged(network: Resolver, lr: Tensor, tile: int | str | None, **options: object) -> Tensor:
+def enlarged(network: SRNetwork, lr: Tensor, tile: int | str | None, **options: object) -> Tensor:
     precision = options.pop("precision", torch.float32)
     return Enlarger(network, CPU, precision, tile, **options)(lr)
 
 
-NETWORKS: dict[str, Callable[[], Resolver]] = {
+NETWORKS: dict[str, Callable[[], SRNetwork]] = {
     **{name: lambda name=name: pair(name) for name in PARTNERS},
     **{
         name: lambda name=name: single(name)
@@ -294,12 +294,12 @@ def test_no_side_of_tiles(tile: object) -> None:
         Enlarger(pair("unet"), CPU, torch.float32, tile)
 
 
-class Unknown(SingleTask):
+class Unknown(SingleTaskNetwork):
     def enlarge(self, lr: Tensor) -> Tensor:
         return lr.repeat_interleave(2, -1).repeat_interleave(2, -2)
 
 
-class FarSighted(SingleTask):
+class FarSighted(SingleTaskNetwork):
     """Looks at the whole image by itself."""
 
     def enlarge(self, lr: Tensor) -> Tensor:

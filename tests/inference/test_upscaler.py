@@ -15,7 +15,7 @@ from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale, resampling_matrix
 from mtlsr.errors import UserError
 from mtlsr.inference import upscaler as upscaler_module
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.inference.realism import strengths
 from mtlsr.inference.upscaler import Upscaler
 
@@ -64,7 +64,7 @@ def test_array_is_enlarged_as_evaluation_does(upscaler: Upscaler, size: tuple[in
     assert enlarged.shape == (2 * size[0], 2 * size[1], 3)
     np.testing.assert_array_equal(image, kept)
     pair = EvaluationPair("", image, enlarged)
-    (evaluated,) = resolver(upscaler.network, Settings())([pair])
+    (evaluated,) = own_network(upscaler.network, Settings())([pair])
     np.testing.assert_array_equal(enlarged, evaluated)
     assert not np.array_equal(enlarged, bicubic_upscale(image, 2))
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import TwoStageNetwork
 from mtlsr.networks.table import PARTNERS, build_pair
 
 torch.set_num_threads(1)
@@ -27,7 +27,7 @@ def _build(
     vector_size: int = 5,
     structure_channels: int = 2,
     narrow: bool = False,
-) -> SuperResolver:
+) -> TwoStageNetwork:
     realism = realism or PARTNERS[restoration]
     torch.manual_seed(0)
     return build_pair(

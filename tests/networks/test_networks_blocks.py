@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from mtlsr.networks.blocks import (
-    Modulation,
+    FiLM,
     ResidualUnit,
     centred,
     check_at_least,
@@ -33,11 +33,11 @@ def test_a_chain_of_residual_units_starts_near_the_identity() -> None:
 
 def test_modulation_starts_as_the_identity() -> None:
     x, vector = torch.randn(2, 4, 3, 5), torch.randn(2, 6)
-    assert torch.equal(Modulation(6, 4)(x, vector), x)
+    assert torch.equal(FiLM(6, 4)(x, vector), x)
 
 
 def test_modulation_reads_the_vector_and_does_not_write_it() -> None:
-    modulation = Modulation(2, 3)
+    modulation = FiLM(2, 3)
     torch.nn.init.normal_(modulation.linear.weight)
     x, vector = torch.randn(2, 3, 4, 5), torch.randn(2, 2, requires_grad=True)
     modulation(x, vector).sum().backward()
@@ -46,7 +46,7 @@ def test_modulation_reads_the_vector_and_does_not_write_it() -> None:
 
 
 def test_modulation_scales_and_shifts_each_channel_of_each_image() -> None:
-    modulation = Modulation(2, 3)
+    modulation = FiLM(2, 3)
     with torch.no_grad():
         modulation.linear.weight.copy_(torch.arange(12.0).reshape(6, 2))
         modulation.linear.bias.copy_(torch.arange(6.0) / 10)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mtlsr.networks.blocks import Modulation
+from mtlsr.networks.blocks import FiLM
 from mtlsr.networks.convolving import convolve
 
 LAST = {"memory_format": torch.channels_last}
@@ -113,7 +113,7 @@ def test_every_part_of_an_image_has_the_bits_of_the_whole():
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_modulation_before_a_convolution(count, gradients, bias):
     torch.manual_seed(0)
-    modulation, layer = Modulation(5, 4), nn.Conv2d(4, 6, 1, bias=bias)
+    modulation, layer = FiLM(5, 4), nn.Conv2d(4, 6, 1, bias=bias)
     nn.init.normal_(modulation.linear.weight)
     nn.init.normal_(modulation.linear.bias)
     x, vector, other = (

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from mtlsr.errors import UserError
 from mtlsr.networks import folder as module
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import TwoStageNetwork
 from mtlsr.networks.folder import (
     CONFIG,
     FORMAT,
@@ -35,7 +35,7 @@ def architecture(name: str = "seed") -> dict[str, Any]:
     }
 
 
-def model(name: str = "seed") -> SuperResolver:
+def model(name: str = "seed") -> TwoStageNetwork:
     """A pair whose every number, batch statistics too, has left its start."""
     torch.manual_seed(0)
     net = build_pair(**architecture(name))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.base import Resolver, SingleTask
+from mtlsr.networks.base import SingleTaskNetwork, SRNetwork
 from mtlsr.networks.measure import (
     LiveMemory,
     MeansForMaxima,
@@ -38,7 +38,7 @@ def measured(network: nn.Module) -> tuple[int, float]:
     return parameters(network), round(multiply_adds(network, HEIGHT, WIDTH) / 1e9, 2)
 
 
-def pair(restoration: str) -> Resolver:
+def pair(restoration: str) -> SRNetwork:
     given = {"scale": 4, "vector_size": 5, "structure_channels": 2}
     return build_pair({"name": PARTNERS[restoration]}, {"name": restoration}, **given)
 
@@ -107,7 +107,7 @@ def test_multiply_adds_are_those_of_the_literature(name: str, giga: float) -> No
 # ---- how it is measured --------------------------------------------------------------------------
 
 
-class Chain(SingleTask):
+class Chain(SingleTaskNetwork):
     """A convolution, two of stride 2 and a transposed one; a dilated one; a pooled linear layer."""
 
     def __init__(self, kernel: int = 3, dilation: int = 1, pooled: bool = False) -> None:

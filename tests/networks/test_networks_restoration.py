@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mtlsr.data.resize import resize
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import TwoStageNetwork
 from mtlsr.networks.outputs import RealismOutput, RestorationOutput
 from mtlsr.networks.restoration_seed import SeedRestoration
 from mtlsr.networks.restoration_unet import UNetRestoration
@@ -19,7 +19,7 @@ PAIRS = [
     (realism, restoration) for realism in sorted(REALISM) for restoration in sorted(RESTORATION)
 ]
 NAMES = sorted(RESTORATION)
-Build = Callable[..., SuperResolver]
+Build = Callable[..., TwoStageNetwork]
 
 
 def everything(realism: RealismOutput, restoration: RestorationOutput) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import TwoStageNetwork
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.networks.restoration_seed import SeedRestoration
 from mtlsr.networks.restoration_unet import UNetRestoration
@@ -31,7 +31,7 @@ def test_names_choose_the_networks(realism: str, restoration: str) -> None:
         "seed": {"kernels": [3, 5]},
     }[restoration]
     pair = build_pair({"name": realism, **sizes}, {"name": restoration, **own}, **GIVEN)
-    assert isinstance(pair, SuperResolver)
+    assert isinstance(pair, TwoStageNetwork)
     assert type(pair.realism) is REALISM[realism]
     assert type(pair.restoration) is RESTORATION[restoration]
     lr = torch.rand(1, 3, 11, 14)
@@ -147,7 +147,7 @@ def test_names_choose_the_networks_of_one_task(name: str) -> None:
 
 def test_an_architecture_with_stages_is_a_pair() -> None:
     pair = build_network(realism={"name": "seed"}, restoration={"name": "seed"}, **GIVEN)
-    assert isinstance(pair, SuperResolver)
+    assert isinstance(pair, TwoStageNetwork)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_each_stage_two_has_a_partner() -> None:
 PLUGIN = """
 from mtlsr.networks.realism_seed import SeedRealism
 from mtlsr.data.resize import resize
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.restoration_seed import SeedRestoration
 
-class MySingleTask(SingleTask):
+class MySingleTask(SingleTaskNetwork):
     def __init__(self, scale, brightness=0.0):
         super().__init__(scale)
         self.brightness = brightness

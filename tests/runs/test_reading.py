@@ -5,7 +5,7 @@ import torch
 
 from mtlsr.data.batch import Batch
 from mtlsr.data.loader import build_loader
-from mtlsr.networks.base import SuperResolver
+from mtlsr.networks.base import TwoStageNetwork
 from mtlsr.networks.folder import load_model
 from mtlsr.runs import build, photographs
 from mtlsr.runs import reading as module
@@ -15,7 +15,7 @@ from mtlsr.train import run
 LONGER = ["schedule.restoration.batch=8", "schedule.restoration.steps=32"]
 
 
-def drifted(cfg) -> SuperResolver:
+def drifted(cfg) -> TwoStageNetwork:
     """Both networks, the layers below the head moved."""
     model = build.networks(cfg).eval()
     torch.manual_seed(1)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from mtlsr import Upscaler, evaluate, predict
 from mtlsr.data.images import read_image, write_image
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.folder import load_model
 from mtlsr.runs import build
 from mtlsr.runs.command import conf_folder, quoted
@@ -44,14 +44,14 @@ def test_the_experiment_and_a_name_are_all_that_is_needed(compose):
     assert list(cfg.stages) == ["restoration"]
     assert cfg.loss.lambda2 == cfg.loss.lambda3 == cfg.loss.lambda4 == 0
     assert build.single_task(cfg) == "span"
-    assert isinstance(build.networks(cfg), SingleTask)
+    assert isinstance(build.networks(cfg), SingleTaskNetwork)
     assert build.single_task(compose("train")) is None
 
 
 def test_a_run_leaves_the_network_its_figures_and_pictures_of_images_alone(finished):
     model, architecture = load_model(finished / "model")
     assert architecture == {"single_task": {"name": "span", "channels": 4}, "scale": 4}
-    assert isinstance(model, SingleTask)
+    assert isinstance(model, SingleTaskNetwork)
     (methods,) = json.loads((finished / "results.json").read_text())["datasets"].values()
     assert set(methods) == {"bicubic", "mtlsr"}
     assert math.isfinite(methods["mtlsr"]["psnr_y"])

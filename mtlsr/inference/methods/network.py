@@ -16,7 +16,7 @@ from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.ensemble import self_ensemble
 from mtlsr.inference.methods.base import Method, UInt8
 from mtlsr.inference.upscale import to_network, to_uint8
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 
 Enlarge = Callable[[Tensor], Tensor]
 """Float (N, 3, h, w) in [0, 1] -> (N, 3, s·h, s·w)."""
@@ -34,7 +34,7 @@ class Settings:
     """Side of the tiles that an image is cut into, in low-resolution pixels; auto, or None."""
 
 
-class Network(Method):
+class NetworkMethod(Method):
     """A function that enlarges, on equal sizes at a time.
 
     Args:
@@ -65,7 +65,7 @@ class Network(Method):
         return [to_uint8(image[None]).numpy(force=True) for image in enlarged]
 
 
-def resolver(network: Resolver, settings: Settings) -> Network:
+def own_network(network: SRNetwork, settings: Settings) -> NetworkMethod:
     """A network of this project as a method.
 
     Raises:
@@ -74,12 +74,12 @@ def resolver(network: Resolver, settings: Settings) -> Network:
     enlarger = Enlarger(
         network, settings.device, settings.precision, settings.tile, settings.self_ensemble
     )
-    return Network(enlarger, network.scale, settings, enlarger.network)
+    return NetworkMethod(enlarger, network.scale, settings, enlarger.network)
 
 
-def foreign(
+def foreign_network(
     name: str, enlarge: Enlarge, scale: int, settings: Settings, module: nn.Module | None = None
-) -> Network:
+) -> NetworkMethod:
     """A function of another project as a method: nothing is known but what goes in and comes out.
 
     Raises:
@@ -91,4 +91,4 @@ def foreign(
             "into tiles, its image would show where. tile=null enlarges it as a whole."
         )
     chosen = self_ensemble(enlarge) if settings.self_ensemble else enlarge
-    return Network(chosen, scale, settings, module)
+    return NetworkMethod(chosen, scale, settings, module)

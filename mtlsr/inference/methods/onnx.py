@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings, foreign
+from mtlsr.inference.methods.network import NetworkMethod, Settings, foreign_network
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 """Numbers that a file may take and give, in onnxruntime's words."""
@@ -24,7 +24,7 @@ OVERLAP = 16
 """Pixels of low resolution that windows share at each side, at the most."""
 
 
-def onnx_network(path: str | Path, settings: Settings) -> Network:
+def onnx_network(path: str | Path, settings: Settings) -> NetworkMethod:
     """An ONNX file that takes float (N, 3, h, w) in [0, 1] and gives (N, 3, s·h, s·w).
 
     A file of a fixed size sees windows of that size, which overlap; smaller images are continued by
@@ -40,7 +40,7 @@ def onnx_network(path: str | Path, settings: Settings) -> Network:
     """
     graph = _Graph(Path(path), settings.device)
     used = replace(settings, precision=torch.float32)
-    network = foreign(f"onnx:{path}", graph, graph.scale, used)
+    network = foreign_network(f"onnx:{path}", graph, graph.scale, used)
     network.precision = np.dtype(graph.type).name
     return network
 

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings, foreign
+from mtlsr.inference.methods.network import NetworkMethod, Settings, foreign_network
 
 
-def spandrel_network(path: str | Path, settings: Settings) -> Network:
+def spandrel_network(path: str | Path, settings: Settings) -> NetworkMethod:
     """A checkpoint whose architecture spandrel finds out by itself.
 
     Args:
@@ -56,7 +56,7 @@ def spandrel_network(path: str | Path, settings: Settings) -> Network:
     def enlarge(lr: Tensor) -> Tensor:
         return found(lr.contiguous())
 
-    return foreign(f"spandrel:{path}", enlarge, found.scale, settings, found.model)
+    return foreign_network(f"spandrel:{path}", enlarge, found.scale, settings, found.model)
 
 
 def _imported(path: Path) -> Any:

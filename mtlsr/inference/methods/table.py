@@ -7,7 +7,7 @@ from mtlsr.data.interpolation import METHODS as KERNELS
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.images import Images
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.inference.methods.onnx import onnx_network
 from mtlsr.inference.methods.spandrel import spandrel_network
 from mtlsr.networks.folder import load_model, model_folder
@@ -37,7 +37,7 @@ def find_method(words: str, settings: Settings) -> Method:
     prefix, colon, path = words.partition(":")
     if colon and prefix in PREFIXES:
         return PREFIXES[prefix](path, settings)
-    return resolver(load_model(model_folder(words))[0], settings)
+    return own_network(load_model(model_folder(words))[0], settings)
 
 
 def place(words: str) -> Path | None:

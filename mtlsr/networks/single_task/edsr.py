@@ -6,12 +6,12 @@ CVPR workshops 2017, arXiv:1707.02921.
 
 from torch import Tensor, nn
 
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.blocks import ResidualUnit, centred, check_at_least
 from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 
 
-class EDSR(SingleTask):
+class EDSR(SingleTaskNetwork):
     """The paper's baseline: 16 residual blocks of 64 channels.
 
     1,517,571 parameters and 114.23 G multiply-adds for 1280×720 at ×4 (×2 1,369,859, ×3 1,554,499

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 from mtlsr.networks.whole_image import GlobalMoments
@@ -16,8 +16,8 @@ from mtlsr.networks.whole_image import GlobalMoments
 SLOPE = 0.05
 
 
-class ContrastAttention(nn.Module):
-    """Scale each channel by what its mean and its standard deviation (contrast) say.
+class CCA(nn.Module):
+    """Contrast-aware channel attention: mean and deviation of a channel say how it is scaled.
 
     Args:
         channels: Of the maps.
@@ -38,8 +38,10 @@ class ContrastAttention(nn.Module):
         return x * torch.sigmoid(self.excite(F.relu(self.squeeze(statistics))))
 
 
-class DistillationBlock(nn.Module):
-    """Three steps that keep a quarter of the channels and refine the rest, a fourth for the rest.
+class IMDB(nn.Module):
+    """Information multi-distillation block.
+
+    Three steps keep a quarter of the channels and refine the rest, a fourth is for the rest.
 
     Args:
         channels: Of the maps, a multiple of 16.
@@ -52,7 +54,7 @@ class DistillationBlock(nn.Module):
         refined = [channels] + 2 * [channels - kept]
         self.steps = nn.ModuleList(nn.Conv2d(width, channels, 3, padding=1) for width in refined)
         self.last = nn.Conv2d(channels - kept, kept, 3, padding=1)
-        self.attention = ContrastAttention(channels)
+        self.attention = CCA(channels)
         self.fuse = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ class DistillationBlock(nn.Module):
         return x + self.fuse(self.attention(torch.cat(distilled, dim=1)))
 
 
-class IMDN(SingleTask):
+class IMDN(SingleTaskNetwork):
     """Six distillation blocks of 64 channels, all of them fused, under one long skip.
 
     715,176 parameters and 40.89 G multiply-adds for 1280×720 at ×4 (×2 694,404, ×3 703,059
@@ -79,7 +81,7 @@ class IMDN(SingleTask):
         super().__init__(scale, stride=1)
         channels, blocks = 64, 6
         self.head = nn.Conv2d(3, channels, 3, padding=1)
-        self.blocks = nn.ModuleList(DistillationBlock(channels) for _ in range(blocks))
+        self.blocks = nn.ModuleList(IMDB(channels) for _ in range(blocks))
         self.collect = nn.Conv2d(blocks * channels, channels, 1)
         self.refine = nn.Conv2d(channels, channels, 3, padding=1)
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)

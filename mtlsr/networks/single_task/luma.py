@@ -6,7 +6,7 @@ from torch import Tensor
 
 from mtlsr.data.colour import RISE, luma
 from mtlsr.data.resize import enlarge_and_add
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 
 
 def with_luma(image: Tensor, y: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ def with_luma(image: Tensor, y: Tensor) -> Tensor:
     return image + (y - luma(image)) / RISE
 
 
-class LumaNet(SingleTask):
+class LumaNet(SingleTaskNetwork):
     """Restores the Y channel of the bicubically enlarged image, and leaves its chroma alone.
 
     Args:

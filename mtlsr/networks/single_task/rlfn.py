@@ -8,18 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.blocks import centred
 from mtlsr.networks.single_task.start import carry_image, interpolate_image, quieten, see_detail
 
 SLOPE = 0.05
 
 
-class SpatialAttention(nn.Module):
-    """Scale every value by what its own pixel and a coarse view of its surroundings say.
+class ESA(nn.Module):
+    """Enhanced spatial attention: a pixel and a coarse view around it say how it is scaled.
 
-    ESA (Liu, Zhang, Tang and Wu 2020, RFANet), as RLFN simplifies it: one convolution over the
-    coarse view.
+    Liu, Zhang, Tang and Wu 2020, RFANet, as RLFN simplifies it: one convolution over the coarse
+    view.
 
     Args:
         channels: Of the maps.
@@ -48,8 +48,10 @@ class SpatialAttention(nn.Module):
         return x * torch.sigmoid(self.leave(view + self.same(entered)))
 
 
-class LocalFeatureBlock(nn.Module):
-    """Three convolutions with LeakyReLU and x + r, a 1×1 convolution, attention.
+class RLFB(nn.Module):
+    """Residual local feature block.
+
+    Three convolutions with LeakyReLU and x + r, a 1×1 convolution, attention.
 
     Args:
         channels: Of the maps.
@@ -61,7 +63,7 @@ class LocalFeatureBlock(nn.Module):
             nn.Conv2d(channels, channels, 3, padding=1) for _ in range(3)
         )
         self.fuse = nn.Conv2d(channels, channels, 1)
-        self.attention = SpatialAttention(channels)
+        self.attention = ESA(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         residual = x
@@ -70,7 +72,7 @@ class LocalFeatureBlock(nn.Module):
         return self.attention(self.fuse(x + residual))
 
 
-class RLFN(SingleTask):
+class RLFN(SingleTaskNetwork):
     """Six blocks of 52 channels under one long skip.
 
     It has no stride: how many pixels its coarse view is stretched to hangs on the image's size.
@@ -87,7 +89,7 @@ class RLFN(SingleTask):
         channels, blocks = 52, 6
         self.head = nn.Conv2d(3, channels, 3, padding=1)
         self.body = nn.Sequential(
-            *(LocalFeatureBlock(channels) for _ in range(blocks)),
+            *(RLFB(channels) for _ in range(blocks)),
             nn.Conv2d(channels, channels, 3, padding=1),
         )
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.blocks import centred, check_at_least
 from mtlsr.networks.single_task.start import SHARE, carry_image, interpolate_image
 
@@ -57,8 +57,10 @@ class ReparameterisedConv2d(nn.Module):
         return F.conv2d(x, self.kernel(), self.bias, padding=1)
 
 
-class AttentionBlock(nn.Module):
-    """(x + h) · (sigmoid(h) - 1/2) with h = three convolutions of x and SiLU between them.
+class SPAB(nn.Module):
+    """Swift parameter-free attention block: (x + h) · (sigmoid(h) - 1/2).
+
+    h is three convolutions of x and SiLU between them.
 
     Args:
         channels: Of the maps.
@@ -80,7 +82,7 @@ class AttentionBlock(nn.Module):
         return (x + h) * (torch.sigmoid(h) - 0.5), first
 
 
-class SPAN(SingleTask):
+class SPAN(SingleTaskNetwork):
     """Six blocks of 52 channels, which make the paper's 498 thousand parameters at ×4.
 
     498,208 parameters and 28.63 G multiply-adds for 1280×720 at ×4 (×2 481,324, ×3 488,359
@@ -97,7 +99,7 @@ class SPAN(SingleTask):
         super().__init__(scale, stride=1)
         check_at_least("channels", channels, 3)
         self.head = ReparameterisedConv2d(3, channels)
-        self.blocks = nn.ModuleList(AttentionBlock(channels) for _ in range(6))
+        self.blocks = nn.ModuleList(SPAB(channels) for _ in range(6))
         self.refine = ReparameterisedConv2d(channels, channels)
         self.collect = nn.Conv2d(4 * channels, channels, 1)
         self.paint = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)

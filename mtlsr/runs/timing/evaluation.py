@@ -10,7 +10,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from mtlsr.data.pairs import EvaluationSet, benchmark_set
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics.image_metrics import measure
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.runs import build, hardware, photographs
@@ -30,7 +30,7 @@ def evaluation(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
     - `waiting`: until everything is done, beyond the network's own. Ratio: 0 where all of it runs
       beside the network.
     """
-    method = resolver(build.networks(cfg), Settings(hardware.device(cfg)))
+    method = own_network(build.networks(cfg), Settings(hardware.device(cfg)))
     protocol = Protocol.preset("literature", cfg.scale)
     sets = _sets(cfg)
     pairs = list(itertools.chain(*sets))

@@ -15,7 +15,7 @@ from mtlsr.inference.device import computing, ready
 from mtlsr.inference.exporting import check_packages, export_onnx
 from mtlsr.inference.methods.network import Settings
 from mtlsr.inference.methods.onnx import onnx_network
-from mtlsr.networks.base import Resolver
+from mtlsr.networks.base import SRNetwork
 from mtlsr.runs import build, hardware
 from mtlsr.runs.schema import ConfigError
 from mtlsr.runs.timing.common import Figure, clocked, interleaved
@@ -77,7 +77,7 @@ def _timed(
 
 
 def _alone(
-    network: Resolver, image: Tensor, precision: torch.dtype, device: torch.device
+    network: SRNetwork, image: Tensor, precision: torch.dtype, device: torch.device
 ) -> Callable[[], float]:
     """The sum of the seconds of each convolution of a network, on inputs of its own shape."""
     grouped = {layer.groups for layer in network.modules() if isinstance(layer, CONVOLUTIONS)}
@@ -126,7 +126,7 @@ class _Convolutions(TorchDispatchMode):
             self.calls.append([torch.rand_like(x), *rest])  # in its memory format
 
 
-def _onnx(network: Resolver, image: Tensor, path: Path) -> Callable[[], float]:
+def _onnx(network: SRNetwork, image: Tensor, path: Path) -> Callable[[], float]:
     """The network by ONNX Runtime, with as many threads as torch has."""
     if not path.exists():
         export_onnx(network, path)

@@ -12,7 +12,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from mtlsr.inference.device import computing, find_precision, ready
-from mtlsr.networks.base import RealismNet, Resolver
+from mtlsr.networks.base import RealismNet, SRNetwork
 from mtlsr.networks.bundled import bundled
 from mtlsr.networks.folder import load_model
 from mtlsr.networks.measure import LiveMemory, multiply_adds, parameters, receptive_field
@@ -88,12 +88,12 @@ def networks(cfg: DictConfig, folder: Path) -> dict[str, Figure]:
         figures[f"{name}/latency"] = Figure(latency, "ms", limit, ratio)
         achieved = [done[name] / taken for taken in seconds[name]]
         figures[f"{name}/achieved"] = Figure.of(achieved, product_rates, "GFLOP/s", 2e-9)
-        enlargement = cfg.scale if isinstance(network, Resolver) else 1
+        enlargement = cfg.scale if isinstance(network, SRNetwork) else 1
         weights = 4 * sizes[name]
         least = weights + image.nbytes * (1 + enlargement**2)
         needed = weights + image.nbytes + memory[name]
         figures[f"{name}/memory"] = Figure(needed / 1e6, "MB", least / 1e6, needed / least)
-        if isinstance(network, Resolver):
+        if isinstance(network, SRNetwork):
             most = cfg.networks.field
             field = receptive_field(network, most) or most
             figures[f"{name}/receptive_field"] = _share(field, most, 1, "px")
@@ -119,11 +119,11 @@ def table(figures: dict[str, Figure]) -> Table:
     return shown
 
 
-def _variants(cfg: DictConfig) -> dict[str, RealismNet | Resolver]:
+def _variants(cfg: DictConfig) -> dict[str, RealismNet | SRNetwork]:
     """Every network by the name that the table gives it."""
     torch.manual_seed(cfg.seed)
     vector_size = len(photographs.strengths(cfg))
-    found: dict[str, RealismNet | Resolver] = {
+    found: dict[str, RealismNet | SRNetwork] = {
         name: network(vector_size=vector_size) for name, network in REALISM.items()
     }
     for restoration, realism in PARTNERS.items():
@@ -142,13 +142,13 @@ def _variants(cfg: DictConfig) -> dict[str, RealismNet | Resolver]:
     return found
 
 
-def _enlarging(network: RealismNet | Resolver) -> Callable[[Tensor], Any]:
+def _enlarging(network: RealismNet | SRNetwork) -> Callable[[Tensor], Any]:
     """What a network is called by to enlarge; stage 1 alone does not."""
-    return network.enlarged if isinstance(network, Resolver) else network
+    return network.enlarged if isinstance(network, SRNetwork) else network
 
 
-def _placed(network: RealismNet | Resolver, device: torch.device) -> RealismNet | Resolver:
-    if isinstance(network, Resolver):
+def _placed(network: RealismNet | SRNetwork, device: torch.device) -> RealismNet | SRNetwork:
+    if isinstance(network, SRNetwork):
         return ready(network, device)
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 

@@ -9,7 +9,7 @@ from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_downscale
 from mtlsr.errors import UserError
-from mtlsr.inference.methods.network import Network, Settings, foreign, resolver
+from mtlsr.inference.methods.network import NetworkMethod, Settings, foreign_network, own_network
 from mtlsr.inference.methods.table import find_method, place
 from mtlsr.networks.folder import load_model
 
@@ -20,7 +20,7 @@ def pair(seed: int = 0, size: tuple[int, int] = (24, 32)) -> EvaluationPair:
 
 
 def test_images_of_equal_size_are_enlarged_together_as_alone(tiny_model: Path) -> None:
-    method = resolver(load_model(tiny_model)[0], Settings())
+    method = own_network(load_model(tiny_model)[0], Settings())
     pairs = [pair(seed) for seed in range(3)]
     together = method(pairs)
     for image, each in zip(together, pairs, strict=True):
@@ -35,15 +35,15 @@ def test_a_function_is_a_method() -> None:
     def double(lr: torch.Tensor) -> torch.Tensor:
         return lr.repeat_interleave(2, dim=-1).repeat_interleave(2, dim=-2)
 
-    method = Network(double, 2, Settings())
+    method = NetworkMethod(double, 2, Settings())
     np.testing.assert_array_equal(method([pair()])[0], interpolate(pair().lr, 2, "nearest"))
     assert (method.scale, method.precision, method.module) == (2, "float32", None)
 
 
 def test_bfloat16_computes_in_it_and_says_so(tiny_model: Path) -> None:
     network = load_model(tiny_model)[0]
-    exact = resolver(network, Settings())
-    reduced = resolver(network, Settings(precision=torch.bfloat16))
+    exact = own_network(network, Settings())
+    reduced = own_network(network, Settings(precision=torch.bfloat16))
     assert reduced.precision == "bfloat16"
     ours, theirs = exact([pair()])[0].astype(int), reduced([pair()])[0].astype(int)
     assert 0 < np.abs(ours - theirs).max() < 40
@@ -80,7 +80,7 @@ def test_tiles_and_eight_views_are_settings(tiny_model: Path) -> None:
     large = pair(size=(320, 330))
     for mean in (False, True):
         whole, tiled = (
-            resolver(network, Settings(self_ensemble=mean, tile=tile))([large])[0]
+            own_network(network, Settings(self_ensemble=mean, tile=tile))([large])[0]
             for tile in (None, 80)
         )
         assert np.abs(whole.astype(int) - tiled).max() <= 1
@@ -90,4 +90,4 @@ def test_tiles_and_eight_views_are_settings(tiny_model: Path) -> None:
 @pytest.mark.parametrize("tile", [64, "auto"])
 def test_functions_of_others_are_not_cut(tile: int | str) -> None:
     with pytest.raises(UserError, match=rf"tile is {tile!r}, but how far onnx:a.onnx sees"):
-        foreign("onnx:a.onnx", lambda lr: lr, 1, Settings(tile=tile))
+        foreign_network("onnx:a.onnx", lambda lr: lr, 1, Settings(tile=tile))

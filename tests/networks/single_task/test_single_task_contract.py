@@ -8,7 +8,7 @@ import torch
 from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
 from mtlsr.inference.upscale import enlarge_uint8
 from mtlsr.metrics import Protocol, psnr
-from mtlsr.networks.base import SingleTask
+from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.outputs import RestorationOutput
 from mtlsr.networks.table import SCALES, SINGLE_TASK, build_single_task
 
@@ -19,7 +19,7 @@ LOCAL = [name for name in NAMES if name not in ("imdn", "rlfn")]
 torch.set_num_threads(1)
 
 
-def build(name: str, scale: int = 2) -> SingleTask:
+def build(name: str, scale: int = 2) -> SingleTaskNetwork:
     torch.manual_seed(0)
     return build_single_task({"name": name}, scale=scale).eval()
 

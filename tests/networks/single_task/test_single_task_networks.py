@@ -10,9 +10,9 @@ from torch.nn import functional as F
 from mtlsr.data.colour import luma
 from mtlsr.data.resize import resize
 from mtlsr.networks.single_task.edsr import EDSR
-from mtlsr.networks.single_task.imdn import IMDN, ContrastAttention, DistillationBlock
-from mtlsr.networks.single_task.rlfn import RLFN, LocalFeatureBlock, SpatialAttention
-from mtlsr.networks.single_task.span import SPAN, AttentionBlock, ReparameterisedConv2d
+from mtlsr.networks.single_task.imdn import CCA, IMDB, IMDN
+from mtlsr.networks.single_task.rlfn import ESA, RLFB, RLFN
+from mtlsr.networks.single_task.span import SPAB, SPAN, ReparameterisedConv2d
 from mtlsr.networks.single_task.srcnn import SRCNN
 from mtlsr.networks.single_task.start import SHARE, interpolation_kernels
 from mtlsr.networks.single_task.vdsr import VDSR
@@ -91,7 +91,7 @@ def test_imdn_sets_a_quarter_of_the_channels_aside() -> None:
 
 
 def test_an_imdn_block_is_its_formula() -> None:
-    block = shaken(DistillationBlock(16))
+    block = shaken(IMDB(16))
     x = torch.rand(1, 16, 6, 7, dtype=torch.float64)
     rest, kept = x, []
     for step in block.steps:
@@ -105,7 +105,7 @@ def test_an_imdn_block_is_its_formula() -> None:
 
 
 def test_contrast_attention_reads_mean_and_deviation() -> None:
-    attention = shaken(ContrastAttention(32))
+    attention = shaken(CCA(32))
     x = torch.randn(2, 32, 5, 6, dtype=torch.float64)
     numbers = x.numpy()
     said = numbers.mean(axis=(2, 3)) + numbers.std(axis=(2, 3))
@@ -118,14 +118,14 @@ def test_contrast_attention_reads_mean_and_deviation() -> None:
 
 def test_contrast_attention_of_a_constant_has_a_finite_gradient() -> None:
     x = torch.ones(1, 32, 4, 4, requires_grad=True)
-    ContrastAttention(32)(x).sum().backward()
+    CCA(32)(x).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
 
 
 def test_rlfn_has_the_papers_blocks() -> None:
     network = RLFN(4)
-    blocks = [block for block in network.body if isinstance(block, LocalFeatureBlock)]
+    blocks = [block for block in network.body if isinstance(block, RLFB)]
     assert len(blocks) == 6
     for block in blocks:
         assert {tuple(c.weight.shape) for c in block.convolutions} == {(52, 52, 3, 3)}
@@ -133,7 +133,7 @@ def test_rlfn_has_the_papers_blocks() -> None:
 
 
 def test_an_rlfn_block_is_its_formula() -> None:
-    block = shaken(LocalFeatureBlock(8))
+    block = shaken(RLFB(8))
     x = torch.rand(1, 8, 17, 20, dtype=torch.float64)
     r = x
     for convolution in block.convolutions:
@@ -146,7 +146,7 @@ def test_an_rlfn_block_is_its_formula() -> None:
 def test_spatial_attention_is_the_papers_where_its_coarse_view_has_room(
     size: tuple[int, int],
 ) -> None:
-    attention = shaken(SpatialAttention(8, 4))
+    attention = shaken(ESA(8, 4))
     x = torch.rand(1, 8, *size, dtype=torch.float64)
     entered = attention.enter(x)
     small = F.conv2d(entered, attention.shrink.weight, attention.shrink.bias, stride=2)
@@ -158,7 +158,7 @@ def test_spatial_attention_is_the_papers_where_its_coarse_view_has_room(
 
 
 def test_spatial_attention_works_on_the_smallest_maps() -> None:
-    attention = SpatialAttention(8)
+    attention = ESA(8)
     for size in [(1, 1), (14, 15), (2, 30)]:
         assert attention(torch.rand(1, 8, *size)).shape == (1, 8, *size)
 
@@ -178,7 +178,7 @@ def test_a_reparameterised_convolution_is_the_papers_three_and_a_skip() -> None:
 
 
 def test_a_span_block_is_its_formula() -> None:
-    block = shaken(AttentionBlock(6))
+    block = shaken(SPAB(6))
     x = torch.rand(1, 6, 5, 5, dtype=torch.float64)
 
     def silu(x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.inference.methods.base import UInt8
 from mtlsr.inference.methods.images import Images
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol
 from mtlsr.networks.folder import load_model
 from mtlsr.runs.evaluation.measuring import evaluate
@@ -23,7 +23,7 @@ def measured(folder: Path, model: Path, batch: int, processes: Processes) -> Res
     """Given images and a network, on all images of `folder`/HR."""
     methods = {
         "given": Images(folder / "given"),
-        "tiny": resolver(load_model(model)[0], Settings()),
+        "tiny": own_network(load_model(model)[0], Settings()),
     }
     return evaluate([images_of(folder)], methods, PROTOCOL, batch=batch, processes=processes)
 

@@ -11,7 +11,7 @@ from mtlsr.errors import UserError
 from mtlsr.inference.methods.base import UInt8
 from mtlsr.inference.methods.images import Images
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol, measure
 from mtlsr.networks.folder import load_model
 from mtlsr.runs.evaluation.measures import STANDARD, find_measures
@@ -122,7 +122,7 @@ def test_each_image_has_a_core_and_torch_its_threads_again_afterwards(tmp_path: 
 def test_inference_depends_on_batch_and_threads_by_less_than_a_ten_thousandth_of_a_decibel(
     sets: list[EvaluationSet], tiny_model: Path
 ) -> None:
-    methods = {"tiny": resolver(load_model(tiny_model)[0], Settings())}
+    methods = {"tiny": own_network(load_model(tiny_model)[0], Settings())}
     expected = evaluate(sets, methods, PROTOCOL).datasets
     threads = torch.get_num_threads()
     try:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from mtlsr.inference.methods.images import Images
 from mtlsr.inference.methods.interpolation import Interpolation
-from mtlsr.inference.methods.network import Settings, resolver
+from mtlsr.inference.methods.network import Settings, own_network
 from mtlsr.metrics import Protocol
 from mtlsr.networks.folder import load_model
 from mtlsr.networks.measure import multiply_adds, parameters
@@ -49,7 +49,7 @@ def test_costs_are_those_of_the_network(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pareto, "OUTPUT", (24, 32))
-    method = resolver(load_model(tiny_model)[0], Settings())
+    method = own_network(load_model(tiny_model)[0], Settings())
     assert method.module is not None
     found = cost(method, 2)
     assert found.parameters == parameters(method.module)
