@@ -104,7 +104,7 @@ def sync_folder(folder: Path) -> None:
             os.close(opened)
 
 
-def sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left unfinished anywhere below a folder."""
     for path in list(folder.rglob(UNFINISHED)):
         if path.is_dir():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mtlsr.files import read_csv, replacing, sweep, write_csv, write_json
+from mtlsr.files import read_csv, remove_unfinished, replacing, write_csv, write_json
 
 
 def test_a_file_takes_the_place_of_the_old_one(tmp_path):
@@ -52,5 +52,5 @@ def test_what_was_left_unfinished_is_swept_away(tmp_path):
     (tmp_path / "a" / ".realism.7.tmp" / "last.ckpt").write_text("half")
     (tmp_path / ".b.json.7.tmp").write_text("half")
     (tmp_path / "a" / "last.ckpt").write_text("whole")
-    sweep(tmp_path)
+    remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == ["a", "last.ckpt"]

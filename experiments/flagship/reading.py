@@ -19,7 +19,7 @@ from experiments.common import markdown, rank_correlations, write_table
 from mtlsr.data.degradation import classical
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationSet
-from mtlsr.inference.upscale import to_network
+from mtlsr.inference.conversion import to_network
 from mtlsr.networks.folder import load_model, model_folder
 
 

@@ -23,10 +23,10 @@ from mtlsr.data.degradation import realistic
 from mtlsr.data.images import find_images
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
 from mtlsr.files import write_csv
+from mtlsr.inference.conversion import to_network
 from mtlsr.inference.methods.base import Method
 from mtlsr.inference.methods.interpolation import Interpolation
 from mtlsr.inference.methods.network import Settings, own_network
-from mtlsr.inference.upscale import to_network
 from mtlsr.metrics import Protocol, measures
 from mtlsr.metrics.paired import paired_interval
 from mtlsr.networks.base import RealismNet

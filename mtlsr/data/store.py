@@ -124,7 +124,7 @@ class Store:
         folder = cache / _key(pairs, scale, shrunk)
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
-            _sweep(cache)
+            _remove_unfinished(cache)
             with _place(cache) as unfinished:
                 _build(unfinished, pairs, scale, shrunk)
                 _move_unless_there(unfinished, folder)
@@ -221,7 +221,7 @@ def _place(cache: Path) -> Iterator[Path]:
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _sweep(cache: Path) -> None:
+def _remove_unfinished(cache: Path) -> None:
     """Delete what builders left that were killed: the system has taken their locks from them."""
     for path in cache.glob(f"{_UNFINISHED}*.lock"):
         with suppress(Timeout, OSError), FileLock(path, timeout=0):

@@ -20,7 +20,7 @@ from itertools import product
 from torch import Tensor
 
 from mtlsr.data.resize import LEAST_FOR_ONEDNN
-from mtlsr.inference.upscale import to_floats
+from mtlsr.inference.conversion import to_floats
 from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.whole_image import CELL, Answer, Sums, WholeImage, answered
 

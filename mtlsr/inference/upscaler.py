@@ -14,11 +14,11 @@ from torch import Tensor
 from mtlsr.data.decoding import DEEP_GREY, OWN_PROFILE, Levels, parts
 from mtlsr.data.resize import bicubic_upscale, margin, resize
 from mtlsr.errors import UserError
+from mtlsr.inference.conversion import to_tensor
 from mtlsr.inference.device import find_device, find_precision
 from mtlsr.inference.enlarger import Enlarger, Progress
 from mtlsr.inference.maps import Float32, UInt8, edge_strength, texture_picture
 from mtlsr.inference.realism import strengths
-from mtlsr.inference.upscale import to_tensor
 from mtlsr.networks.base import SRNetwork
 from mtlsr.networks.folder import load_model, model_folder
 

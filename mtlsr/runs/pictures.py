@@ -12,8 +12,8 @@ from torch import Tensor
 from mtlsr.data.images import as_rgb, read_image, write_image
 from mtlsr.data.interpolation import interpolate
 from mtlsr.data.pairs import EvaluationPair
+from mtlsr.inference.conversion import to_network, to_uint8
 from mtlsr.inference.maps import edge_strength, structure_picture, texture_picture
-from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import SRNetwork
 
 UInt8 = NDArray[np.uint8]

@@ -6,7 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from mtlsr.files import sweep
+from mtlsr.files import remove_unfinished
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.checkpoints import folder_of, newest
 from mtlsr.runs.schema import STAGES, ConfigError, StageName
@@ -55,4 +55,4 @@ def _check_free(folder: Path) -> None:
         )
 
 
-tidy = rank_zero_only(sweep)
+tidy = rank_zero_only(remove_unfinished)

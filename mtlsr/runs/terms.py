@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from mtlsr.data.batch import Batch
 from mtlsr.data.pairs import EvaluationPair, EvaluationSet
-from mtlsr.inference.upscale import to_network
+from mtlsr.inference.conversion import to_network
 from mtlsr.networks.folder import load_model, model_folder
 from mtlsr.objective.structure import transform
 from mtlsr.runs import build

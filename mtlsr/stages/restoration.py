@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mtlsr.data.batch import Batch
 from mtlsr.data.pairs import EvaluationPair
-from mtlsr.inference.upscale import enlarge_uint8
+from mtlsr.inference.conversion import enlarge_uint8
 from mtlsr.metrics.image_metrics import ImageMetrics
 from mtlsr.metrics.protocol import Protocol
 from mtlsr.networks.base import FirstBlock, SRNetwork

@@ -9,8 +9,8 @@ from mtlsr import Upscaler
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.data.resize import bicubic_upscale
 from mtlsr.errors import UserError
+from mtlsr.inference.conversion import to_network
 from mtlsr.inference.pictures.picture import read_picture
-from mtlsr.inference.upscale import to_network
 from mtlsr.networks.folder import save_model
 from mtlsr.networks.table import build_network
 from mtlsr.pages.shown import bars, enlarge

@@ -114,7 +114,7 @@ def extract(parcels: Sequence[Parcel], target: str | Path, limits: Limits = LIMI
     return target
 
 
-def sweep(target: str | Path) -> None:
+def remove_unfinished(target: str | Path) -> None:
     """Remove what killed processes left beside a target. No other may be unpacking it."""
     target = Path(target)
     for leftover in target.parent.glob(f"{UNFINISHED}{target.name}-*"):

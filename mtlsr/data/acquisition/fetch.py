@@ -12,7 +12,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from mtlsr.data.acquisition.download import DownloadError, Fetched, Report, download
-from mtlsr.data.acquisition.extract import LIMITS, ArchiveError, Limits, Parcel, extract, sweep
+from mtlsr.data.acquisition.extract import (
+    LIMITS,
+    ArchiveError,
+    Limits,
+    Parcel,
+    extract,
+    remove_unfinished,
+)
 from mtlsr.data.acquisition.sources import SOURCES, Archive, data_folder
 from mtlsr.errors import UserError
 from mtlsr.files import write_json
@@ -91,7 +98,7 @@ def _fetch(name: str, wanted: Sequence[Archive], options: Options, watch: Watch)
     downloads = _downloads(name)
     downloads.mkdir(parents=True, exist_ok=True)
     with FileLock(downloads / "lock"):
-        sweep(target)
+        remove_unfinished(target)
         if not target.is_dir():
             came = {archive.name: _bring(name, archive, options, watch) for archive in wanted}
             _unpack(name, wanted, came, options.limits, watch)

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.errors import UserError
+from mtlsr.inference.conversion import to_network, to_uint8
 from mtlsr.inference.device import computing
 from mtlsr.inference.enlarger import Enlarger
 from mtlsr.inference.ensemble import self_ensemble
 from mtlsr.inference.methods.base import Method, UInt8
-from mtlsr.inference.upscale import to_network, to_uint8
 from mtlsr.networks.base import SRNetwork
 
 Enlarge = Callable[[Tensor], Tensor]

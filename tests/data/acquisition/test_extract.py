@@ -15,7 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtlsr.data.acquisition.extract import LIMITS, ArchiveError, Limits, Parcel, extract, sweep
+from mtlsr.data.acquisition.extract import (
+    LIMITS,
+    ArchiveError,
+    Limits,
+    Parcel,
+    extract,
+    remove_unfinished,
+)
 from mtlsr.data.images import write_image
 
 CONTENT = {
@@ -309,7 +316,7 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
     others = [tmp_path / ".unfinished-other-abc", tmp_path / "out"]
     for other in others:
         other.mkdir()
-    sweep(tmp_path / "out")
+    remove_unfinished(tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 

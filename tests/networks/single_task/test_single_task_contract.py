@@ -6,7 +6,7 @@ import skimage.data
 import torch
 
 from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
-from mtlsr.inference.upscale import enlarge_uint8
+from mtlsr.inference.conversion import enlarge_uint8
 from mtlsr.metrics import Protocol, psnr
 from mtlsr.networks.base import SingleTaskNetwork
 from mtlsr.networks.outputs import RestorationOutput

@@ -1,4 +1,4 @@
-"""One photograph through a network."""
+"""Photographs as numbers that networks take, and back."""
 
 from typing import Any
 
