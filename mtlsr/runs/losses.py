@@ -32,68 +32,67 @@ def objective(cfg: DictConfig, stage: StageName, judge: FirstBlock | None = None
     Raises:
         ConfigError: A value that its term refuses, or values that do not go together.
     """
-    loss = cfg.loss
     if stage == "realism":
-        return Objective(
-            {
-                "smoothness": _term(
-                    "loss.smoothness", ReconstructionTerm, kind=loss.smoothness.distance
-                ),
-                "realism": _term("loss.realism", DegradationTerm, detection=loss.realism.detection),
-                "structure": _term(
-                    "loss.structure", CleanStructureTerm, kind=loss.structure.transform
-                ),
-            },
-            {
-                "smoothness": loss.stage1.lambda1,
-                "realism": loss.stage1.lambda2,
-                "structure": loss.stage1.lambda3,
-            },
-        )
-    game = loss.adversarial
-    players: dict[str, nn.Module] = {}
-    if game.weight:
-        players["adversarial"] = _term("loss.adversarial", AdversarialTerm, kind=game.kind)
-        players["discriminator"] = DiscriminatorTerm(game.kind)
-    made = Objective(
-        {
-            "smoothness": _term(
-                "loss.smoothness",
-                SmoothnessTerm,
-                kind=loss.smoothness.distance,
-                output=loss.smoothness.output,
-                luma=_luma(loss),
-                reconstruction=loss.smoothness.reconstruction,
-                consistency=loss.smoothness.consistency,
-            ),
-            "realism": _term(
-                "loss.realism",
-                StyleTerm,
-                statistic=loss.realism.statistic,
-                window=loss.realism.window,
-                average=loss.realism.average,
-                channels=0 if judge is None else judge.channels,
-            ),
-            "structure": _term(
-                "loss.structure",
-                StructureTerm,
-                kind=loss.structure.transform,
-                map=loss.structure.map,
-            ),
-            "anchor": AnchorTerm(),
-            **players,
-        },
-        {
-            "smoothness": loss.lambda1,
-            "realism": loss.lambda2,
-            "structure": loss.lambda3,
-            "anchor": loss.lambda4,
-            **({"adversarial": game.weight, "discriminator": 1.0} if players else {}),
-        },
-        starts={"realism": loss.realism.start, "adversarial": game.warmup},
-    )
+        return _realism_objective(cfg.loss)
+    made = _restoration_objective(cfg.loss, judge)
     _check_together(cfg)
     return made
+
+
+def _realism_objective(loss: DictConfig) -> Objective:
+    terms = {
+        "smoothness": _term("loss.smoothness", ReconstructionTerm, kind=loss.smoothness.distance),
+        "realism": _term("loss.realism", DegradationTerm, detection=loss.realism.detection),
+        "structure": _term("loss.structure", CleanStructureTerm, kind=loss.structure.transform),
+    }
+    weights = loss.stage1
+    return Objective(
+        terms,
+        {
+            "smoothness": weights.lambda1,
+            "realism": weights.lambda2,
+            "structure": weights.lambda3,
+        },
+    )
+
+
+def _restoration_objective(loss: DictConfig, judge: FirstBlock | None) -> Objective:
+    terms: dict[str, nn.Module] = {
+        "smoothness": _term(
+            "loss.smoothness",
+            SmoothnessTerm,
+            kind=loss.smoothness.distance,
+            output=loss.smoothness.output,
+            luma=_luma(loss),
+            reconstruction=loss.smoothness.reconstruction,
+            consistency=loss.smoothness.consistency,
+        ),
+        "realism": _term(
+            "loss.realism",
+            StyleTerm,
+            statistic=loss.realism.statistic,
+            window=loss.realism.window,
+            average=loss.realism.average,
+            channels=0 if judge is None else judge.channels,
+        ),
+        "structure": _term(
+            "loss.structure", StructureTerm, kind=loss.structure.transform, map=loss.structure.map
+        ),
+        "anchor": AnchorTerm(),
+    }
+    weights = {
+        "smoothness": loss.lambda1,
+        "realism": loss.lambda2,
+        "structure": loss.lambda3,
+        "anchor": loss.lambda4,
+    }
+    game = loss.adversarial
+    if game.weight:
+        terms["adversarial"] = _term("loss.adversarial", AdversarialTerm, kind=game.kind)
+        terms["discriminator"] = DiscriminatorTerm(game.kind)
+        weights |= {"adversarial": game.weight, "discriminator": 1.0}
+    starts = {"realism": loss.realism.start, "adversarial": game.warmup}
+    return Objective(terms, weights, starts=starts)
 
 
 def discriminator(cfg: DictConfig) -> Discriminator | None:
