@@ -113,8 +113,15 @@ def benchmark(root: Path, name: str | None = None) -> list[Path]:
 
 
 def benchmark_folder(root: Path, name: str) -> Path | None:
-    """The folder of a benchmark below one that holds several; None where it is not there."""
-    return _first(root, *BENCHMARKS[name], name)
+    """The folder of a benchmark below one that holds several, its name in any case.
+
+    Returns:
+        None where it is not there.
+    """
+    inside = root.iterdir() if root.is_dir() else ()
+    below = {path.name.casefold(): path for path in inside if path.is_dir()}
+    names = (called.casefold() for called in BENCHMARKS[name])
+    return next((below[called] for called in names if called in below), None)
 
 
 def _first(root: Path, *below: str) -> Path | None:

@@ -18,14 +18,14 @@ from pathlib import Path
 def verify(folder: Path) -> int:
     """Print a verdict a line, and under a failed one what explains it."""
     from mtlsr.metrics.published import DATASETS
-    from mtlsr.metrics.verdicts import FOLDERS, WITHIN, find_benchmarks, verdicts
+    from mtlsr.metrics.verdicts import VERIFIED, WITHIN, find_benchmarks, verdicts
 
     passed = total = 0
     for verdict in verdicts(folder):
         print(verdict, *(f"      {reason}" for reason in verdict.reasons), sep="\n", flush=True)
         passed, total = passed + verdict.passed, total + 1
     there = find_benchmarks(folder)
-    for name in (name for name in FOLDERS if name not in there):
+    for name in (name for name in VERIFIED if name not in there):
         print(f"none  {DATASETS[name]}: not in {folder}, not checked")
     print(
         f"{passed} of {total} within {WITHIN['psnr_y']} dB and {WITHIN['ssim_y']} SSIM of the "

@@ -15,6 +15,7 @@ import numpy as np
 
 from mtlsr.data.images import ImageError, as_rgb, read_image
 from mtlsr.data.inspection.verification import Kind, verify
+from mtlsr.data.layouts import benchmark_folder
 from mtlsr.data.pairs import EvaluationSet, benchmark_set
 from mtlsr.data.resize import bicubic_downscale, bicubic_upscale
 from mtlsr.errors import UserError
@@ -28,12 +29,8 @@ SCALES = (2, 3, 4)
 WITHIN = {"psnr_y": 0.03, "ssim_y": 0.001}
 """Largest deviation, in dB and SSIM. Y is not rounded here; rounding it to whole levels takes up to
 0.03 dB and 0.001 away from bicubic's figures, and most of the published ones lie between."""
-FOLDERS = {
-    "set5": ("set5",),
-    "set14": ("set14",),
-    "b100": ("b100", "bsd100", "bsds100"),
-}
-"""Benchmarks, and what their folders may be called, in any case."""
+VERIFIED = ("set5", "set14", "b100")
+"""Benchmarks whose figures the literature agrees about."""
 
 
 @dataclass(frozen=True)
@@ -89,20 +86,15 @@ def verdicts(root: str | Path) -> Iterator[Verdict]:
 
 
 def find_benchmarks(root: str | Path) -> dict[str, Path]:
-    """The benchmarks of `FOLDERS` that lie below a folder.
+    """The benchmarks of `VERIFIED` that lie below a folder.
 
     Raises:
         UserError: there is no such folder.
     """
     if not Path(root).is_dir():
         raise UserError(f"the folder {root} does not exist")
-    below = {path.name.casefold(): path for path in Path(root).iterdir() if path.is_dir()}
-    found = {}
-    for dataset, names in FOLDERS.items():
-        home = next((below[name] for name in names if name in below), None)
-        if home is not None:
-            found[dataset] = home
-    return found
+    homes = {name: benchmark_folder(Path(root), name) for name in VERIFIED}
+    return {name: home for name, home in homes.items() if home is not None}
 
 
 def _verdict(dataset: str, images: EvaluationSet) -> Verdict:
@@ -170,7 +162,7 @@ def pixel_hash(image: Image) -> str:
 def known_pixels() -> dict[str, dict[str, bool]]:
     """Benchmark -> `pixel_hash` of its photographs -> whether the file is grey."""
     lines = Path(__file__).with_name("benchmarks.csv").read_text(encoding="utf-8").splitlines()
-    found: dict[str, dict[str, bool]] = {dataset: {} for dataset in FOLDERS}
+    found: dict[str, dict[str, bool]] = {dataset: {} for dataset in VERIFIED}
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):
         found[row["dataset"]][row["pixels"]] = row["channels"] == "1"
     return found

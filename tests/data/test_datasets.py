@@ -98,6 +98,13 @@ def test_benchmarks_are_for_testing_only(tmp_path: Path, folder: str) -> None:
         below.evaluation("val", 4)
 
 
+@pytest.mark.parametrize("folder", ["B100", "b100", "BSD100", "bsds100"])
+def test_a_benchmark_is_found_by_its_usual_names_in_any_case(tmp_path: Path, folder: str) -> None:
+    fill(tmp_path / folder / "HR", 2)
+    fill(tmp_path / "Set5" / "HR", 1)
+    assert len(find_dataset("b100", tmp_path).test) == 2
+
+
 def test_unknown_names_and_missing_roots() -> None:
     with pytest.raises(ValueError, match=r"no data set 'set6'; there are photos, folder, set5"):
         find_dataset("set6")

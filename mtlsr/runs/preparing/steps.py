@@ -13,15 +13,13 @@ from mtlsr.data.inspection.contact_sheet import contact_sheet
 from mtlsr.data.inspection.decoding import Inspected, inspect, irregular
 from mtlsr.data.inspection.screening import only
 from mtlsr.data.inspection.verification import verify
-from mtlsr.data.layouts import benchmark
+from mtlsr.data.layouts import BENCHMARKS, benchmark
 from mtlsr.data.pairs import published_lr
 from mtlsr.files import write_json
 from mtlsr.runs import photographs
 from mtlsr.runs.preparing.found import SPLITS, Found, Split
 from mtlsr.runs.preparing.screen import Screen
 from mtlsr.runs.schema import ConfigError
-
-BENCHMARKS = ("set5", "set14", "b100", "urban100", "manga109", "kodak24")
 
 
 def check(cfg: DictConfig) -> None:
