@@ -19,7 +19,7 @@ from mtlsr.runs.announcing import announce
 from mtlsr.runs.evaluation.measuring import evaluate
 from mtlsr.runs.evaluation.tables import rich_table, sheet
 from mtlsr.runs.reading import read_anew
-from mtlsr.runs.terms import held_out_terms
+from mtlsr.runs.terms import TERMS, held_out_terms
 from mtlsr.runs.tracking import log_panels
 from mtlsr.stages.restoration import RestorationStage
 
@@ -43,7 +43,7 @@ def publish(
     methods = {"bicubic": Interpolation("bicubic"), "mtlsr": own_network(model, Settings(device))}
     results = evaluate(sets, methods, Protocol.preset("literature", cfg.scale))
     results.write(folder)
-    write_json(folder / "terms.json", held_out_terms(stage, sets))
+    write_json(folder / TERMS, held_out_terms(stage, sets))
     rows = []
     for pair in itertools.islice(itertools.chain(*sets), PICTURED):
         stem = Path(pair.name).stem

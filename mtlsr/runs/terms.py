@@ -17,6 +17,8 @@ from mtlsr.runs.checkpoints import LAST, folder_of, module_state, read
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.stages.restoration import RestorationStage
 
+TERMS = "terms.json"
+
 
 @torch.inference_mode()
 def photograph_terms(stage: RestorationStage, pair: EvaluationPair) -> dict[str, float]:

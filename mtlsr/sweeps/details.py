@@ -6,12 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from mtlsr.files import read_csv
+from mtlsr.runs.terms import TERMS
 from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.jobs import Job
 from mtlsr.sweeps.leaderboard import Leaderboard
 from mtlsr.sweeps.variants import Variant
-
-TERMS = "terms.json"
 
 JUDGE = "realism"
 """The term whose raw value, the Gram distance, stands for perception."""

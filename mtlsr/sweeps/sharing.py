@@ -15,6 +15,7 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from mtlsr.files import read_csv, write_json
+from mtlsr.runs.checkpoints import folder_of
 from mtlsr.runs.manifest import Manifest
 from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.settings import INDIFFERENT
@@ -52,9 +53,9 @@ def shared_stage1(
     if shelves is None or not alone:
         yield
         return
-    own = folder / "checkpoints" / "realism"
+    own = folder_of(folder, "realism")
     begun = own.is_dir() and any(own.iterdir())
-    further = (folder / "checkpoints" / "restoration").is_dir()
+    further = folder_of(folder, "restoration").is_dir()
     name = key(manifest)
     shelf = Path(shelves) / name
     shelf.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +122,7 @@ def _publish(shelf: Path, folder: Path, manifest: Manifest) -> None:
     """Put a finished stage 1 onto its shelf, completely or not at all."""
     unfinished = shelf.with_name(f".{shelf.name}.{os.getpid()}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(folder / "checkpoints" / "realism", unfinished / CHECKPOINTS)
+    shutil.copytree(folder_of(folder, "realism"), unfinished / CHECKPOINTS)
     if (folder / METRICS).is_file():
         shutil.copy(folder / METRICS, unfinished / METRICS)
     files = [path for path in sorted(unfinished.rglob("*")) if path.is_file()]

@@ -17,9 +17,10 @@ from mtlsr.files import read_csv
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED, Pruning
 from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.terms import TERMS
 from mtlsr.runs.tracking import METRICS
 from mtlsr.runs.training import MONITORED
-from mtlsr.sweeps.details import JUDGE, TERMS
+from mtlsr.sweeps.details import JUDGE
 from mtlsr.sweeps.jobs import STUDY
 from mtlsr.sweeps.search.space import Space, rounded
 
