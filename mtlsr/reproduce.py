@@ -34,6 +34,8 @@ def reproduce(run: Path) -> bool:
     if folder.exists():
         raise UserError(f"{str(folder)!r} exists; remove it first.")
     config = {**before["config"], "folder": str(folder), "resume": None}
+    if "sweep" in config:  # a job of a sweep: it trains its own stage 1 again
+        config["sweep"] = {**config["sweep"], "stage1": None}
     for line in differences(before, describe(config)):
         announce(line)
     try:

@@ -51,11 +51,22 @@ def test_what_is_different_is_said(finished, monkeypatch, capfd, tmp_path):
     assert " apart, more than any other tensor." in said
 
 
+def test_a_job_of_a_sweep_trains_its_own_stage_1_again(finished, monkeypatch, capfd, tmp_path):
+    job = shutil.copytree(finished, tmp_path / "job")
+    manifest = json.loads((job / "manifest.json").read_text())
+    manifest["config"]["sweep"]["stage1"] = str(tmp_path / "shelf")
+    (job / "manifest.json").write_text(json.dumps(manifest))
+    assert "Model: the same bits." in answer(monkeypatch, capfd, job)[1]
+    assert not (tmp_path / "shelf").exists()
+
+
 def test_a_run_that_has_not_ended_is_refused(finished, monkeypatch, capfd, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "manifest.json").write_text('{"status": "running"}')
     assert "is running; only a run that is done" in answer(monkeypatch, capfd, tmp_path / "run")[1]
     assert "which is no run folder" in answer(monkeypatch, capfd, tmp_path / "none")[1]
+    (tmp_path / "run" / "manifest.json").write_text('{"status": "run')
+    assert "whose manifest.json is damaged" in answer(monkeypatch, capfd, tmp_path / "run")[1]
 
 
 def test_the_manifest_holds_exact_versions_and_no_secret(finished):

@@ -34,6 +34,7 @@ from mtlsr.runs.stopping import (
     asked_to_stop,
     patient,
     side_by_side,
+    stop_when_asked,
 )
 
 PATHS = {
@@ -150,6 +151,9 @@ def guarded(
         if asked_to_stop():
             return None
         _note("")
+        beside = HydraConfig.initialized() and side_by_side(HydraConfig.get())
+        if beside:
+            stop_when_asked()
         try:
             with job_alone():
                 return run(cfg)
@@ -158,7 +162,7 @@ def guarded(
             codes.append(stop.code)
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 # Hydra would go on with the next job; joblib would kill the others.
-                if not side_by_side(HydraConfig.get()):
+                if not beside:
                     raise KeyboardInterrupt from stop
                 ask_to_stop()
         except (UserError, OSError) as error:
@@ -244,6 +248,12 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
+        one = key in ("resume", "search.resume", "replay")
+        if one and _sweeps(arguments) and value.strip("'") not in ("", "null", "auto"):
+            raise ConfigError(
+                f"{key} is {value}, one run, and -m begins several; a sweep goes on by "
+                "sweep.resume=<folder>."
+            )
         if key in ("resume", "search.resume") and value.strip("'") not in ("", "null", "auto"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
         if key == "sweep.resume" and value not in ("", "null"):

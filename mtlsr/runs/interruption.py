@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from mtlsr.runs.saving import Checkpoints
-from mtlsr.runs.stopping import Interrupted
+from mtlsr.runs.stopping import Interrupted, asked_to_stop
 
 SIGNALS = [
     getattr(signal, name)
@@ -57,6 +57,8 @@ def listening(advice: str, note: Callable[[str], Any] = lambda said: None) -> It
     """Listen to signals while the block runs; what was done about them before comes back after."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     signals = Signals(advice, note)
+    if asked_to_stop():  # while it was made ready
+        raise signals.end("Stopped.")
     signals.listen()
     try:
         yield signals

@@ -3,10 +3,12 @@
 import errno
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from mtlsr.data.datasets import Dataset
 from mtlsr.data.inspection.screening import named
@@ -21,6 +23,9 @@ from mtlsr.runs.schema import STAGES, plain
 from mtlsr.runs.slurm import requeue
 from mtlsr.runs.stopping import Interrupted
 
+LOCK = ".lock"
+"""In a folder while a process is at work in it."""
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that has no room."""
 
@@ -28,7 +33,36 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 @contextmanager
 def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     """The run's manifest, with how it ended: done, failed or interrupted."""
+    with alone(folder):
+        yield from _recorded(cfg, folder, files)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process and those that train with it.
+
+    Raises:
+        UserError: Another process is at work in it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if getattr(rank_zero_only, "rank", 0):  # the first process has it
+        yield
+        return
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"Another process is at work in {str(folder)!r}.") from None
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
+
+
+def _recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     (folder / ERROR).unlink(missing_ok=True)  # of a sweep's earlier try
     manifest = Manifest(folder, plain(cfg))
     manifest.write(data=photographs.fingerprint(cfg, files))

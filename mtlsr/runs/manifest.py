@@ -37,7 +37,9 @@ def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
     path = Path(folder) / NAME
     try:
         return dict(json.loads(path.read_text()))
-    except (OSError, json.JSONDecodeError) as error:
+    except ValueError as error:
+        raise ConfigError(f"{key} is {str(folder)!r}, whose {NAME} is damaged: {error}.") from error
+    except OSError as error:
         raise ConfigError(
             f"{key} is {str(folder)!r}, which is no run folder: no {NAME}."
         ) from error

@@ -1,9 +1,11 @@
 """What happens when somebody asks a command to stop."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -42,20 +44,50 @@ def side_by_side(settings: Any) -> bool:
 
 @contextmanager
 def patient(codes: list[int]) -> Iterator[None]:
-    """Around jobs side by side, which a first Ctrl-C reaches, too: let them end in their way."""
+    """Around jobs side by side: let them end in their way when somebody asks for it.
+
+    A first Ctrl-C reaches them, too; what the system asks of this process alone is passed on.
+
+    Args:
+        codes: Takes the exit code.
+    """
 
     def wait(number: int, frame: object) -> None:
-        if INTERRUPTED in codes:
+        if number == signal.SIGINT and INTERRUPTED in codes:
             raise KeyboardInterrupt
-        codes.append(INTERRUPTED)
+        codes.append(128 + number)
         said = "The jobs finish their step and write their checkpoint; Ctrl-C again ends them now."
         print(said, file=sys.stderr, flush=True)
+        if number != signal.SIGINT:
+            for pid in children():
+                os.kill(pid, number)
 
-    before = signal.signal(signal.SIGINT, wait)
+    before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Exception:  # of a worker that had no job yet, and ended at once
+        if not codes:
+            raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def children() -> list[int]:
+    """Processes that this one has started and that have not ended; none without /proc."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            stat = path.read_text(encoding="utf-8", errors="replace")
+            # The name before it may hold anything.
+            if int(stat.rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found
+
+
+def stop_when_asked() -> None:
+    """In a process for jobs side by side: SIGTERM ends it after its job, not in the middle."""
+    signal.signal(signal.SIGTERM, lambda number, frame: ask_to_stop())
 
 
 _asked: list[bool] = []

@@ -133,6 +133,12 @@ def collect(sweep: Path, called: str | None = None) -> list[Job]:
     """
     if not sweep.is_dir():
         raise ConfigError(f"sweep is {str(sweep)!r}, which is no folder.")
+    inside = sorted(path.parent for path in sweep.rglob(COMMAND) if path.parent != sweep)
+    if inside and not (sweep / COMMAND).is_file():
+        raise ConfigError(
+            f"sweep is {str(sweep)!r}, which is no sweep but holds some: sweep="
+            f"{','.join(map(str, inside))} reports on them together."
+        )
     within = called or sweep.resolve().name
     jobs = [_read(folder, sweep, within) for folder in _folders(sweep)]
     begun = {job.number for job in jobs}
@@ -162,6 +168,8 @@ def planned(sweep: Path) -> list[list[str]]:
 def _read(folder: Path, sweep: Path, within: str) -> Job:
     """A job that has begun; one whose files are damaged has failed by that."""
     hydra = OmegaConf.load(folder / ".hydra" / "hydra.yaml").hydra
+    if OmegaConf.is_missing(hydra.job, "num"):
+        raise ConfigError(f"sweep is {str(sweep)!r}, but {folder} is a run, no job of a sweep.")
     overrides = OmegaConf.to_container(OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
     choices = OmegaConf.to_container(hydra.runtime.choices)
     path, error = folder / MANIFEST, folder / ERROR

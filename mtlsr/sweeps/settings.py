@@ -1,11 +1,14 @@
 """What a job is told, in a form in which it can be compared with what another one was told."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString, Sweep
 from hydra.errors import HydraException
+
+from mtlsr.runs.schema import ConfigError
 
 INDIFFERENT = ("folder", "cache", "resume", "sweep", "logger", "trainer.progress")
 """Keys that change nothing of what a job finds out."""
@@ -58,3 +61,20 @@ def read(written: str) -> str:
     except HydraException:
         return written
     return written if isinstance(value, Sweep) else text(value)
+
+
+def refuse_other(
+    folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any], what: str = "sweep"
+) -> None:
+    """Refuse to go on with what was begun under another configuration: conf/ may have changed.
+
+    Raises:
+        ConfigError: What it was and what it is now.
+    """
+    stored, wanted = flat(theirs), flat(ours)
+    for name in dict.fromkeys([*wanted, *stored]):
+        if stored.get(name) != wanted.get(name):
+            raise ConfigError(
+                f"{folder} was begun with {name}={stored.get(name)}; now it is "
+                f"{wanted.get(name)}. A new {what} is needed."
+            )

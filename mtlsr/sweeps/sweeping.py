@@ -1,25 +1,27 @@
 """The life of a sweep: what it goes on from, what a job of it is told, how it ends."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 
 from mtlsr.errors import UserError
 from mtlsr.metrics.image_metrics import NAMES
 from mtlsr.runs import photographs
+from mtlsr.runs.announcing import announce
+from mtlsr.runs.life import alone
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import read
 from mtlsr.runs.schema import ConfigError, plain
+from mtlsr.runs.starting import AUTO
 from mtlsr.sweeps.jobs import COMMAND, Job, collect, planned, resolved
-from mtlsr.sweeps.settings import flat, own
+from mtlsr.sweeps.settings import own, refuse_other
 from mtlsr.sweeps.variants import find_baseline, variants
 
 SHELF = "stage1"
@@ -52,18 +54,20 @@ def sweeping(
     _check_same(folder, jobs, asked=cfg.sweep.resume is not None)
     for begun in collect(folder) if (folder / COMMAND).is_file() else ():
         if begun.manifest:
-            _check_config(begun.folder, begun.config, resolved(cfgs[begun.number]))
+            refuse_other(begun.folder, begun.config, resolved(cfgs[begun.number]))
+    advice = f"The same command goes on with them: sweep.resume={folder}"
     try:
-        yield
+        with alone(folder):
+            yield
+    except KeyboardInterrupt:
+        announce(advice)
+        raise
     finally:
-        if folder.is_dir():
+        if (folder / COMMAND).is_file():
             found = report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder)
     if not found.complete:
         left = sum(not job.done for job in found.jobs)
-        raise UserError(
-            f"{left} of {len(found.jobs)} jobs are not done. The same command goes on with them: "
-            f"sweep.resume={folder}"
-        )
+        raise UserError(f"{left} of {len(found.jobs)} jobs are not done. {advice}")
 
 
 def job(cfg: DictConfig) -> DictConfig | None:
@@ -76,6 +80,8 @@ def job(cfg: DictConfig) -> DictConfig | None:
     if hydra.mode != RunMode.MULTIRUN:
         if cfg.sweep.resume is not None:
             raise ConfigError("sweep.resume is given, but this is no sweep: -m is missing.")
+        if cfg.resume not in (None, AUTO):
+            _check_asked(cfg, hydra.overrides.task)
         return cfg
     _label(cfg, Path(hydra.sweep.dir), hydra.overrides.task)
     if cfg.sweep.stage1 is None:
@@ -85,12 +91,28 @@ def job(cfg: DictConfig) -> DictConfig | None:
         return cfg
     # The sweep goes on, or SLURM took the job away and gives it back.
     manifest = read_manifest(folder, "sweep.resume")
-    _check_config(folder, manifest["config"], plain(cfg))
+    refuse_other(folder, manifest["config"], plain(cfg))
     if manifest["status"] == "done" and _whole(folder, cfg):
         Console().print(f"Done already: {folder}", highlight=False, markup=False, soft_wrap=True)
         return None
     cfg.resume = str(folder)
     return cfg
+
+
+def _check_asked(cfg: DictConfig, overrides: Sequence[str]) -> None:
+    """Refuse overrides beside `resume` that would be lost: a run goes on as it was begun."""
+    stored = OmegaConf.create(read_manifest(cfg.resume, "resume")["config"])
+    path = Path(cfg.resume) / ".hydra" / "overrides.yaml"
+    begun = list(OmegaConf.load(path)) if path.is_file() else []
+    for override in own(overrides):
+        key = override.partition("=")[0].lstrip("+~").replace("/", ".")
+        had, has = OmegaConf.select(stored, key), OmegaConf.select(cfg, key)
+        known = had is not None or override.endswith("=null")
+        if override not in begun and not (known and had == has):
+            was = "without it" if had is None else f"with {key}={had}"
+            raise ConfigError(
+                f"{override} would change nothing: {cfg.resume} was begun {was} and goes on so."
+            )
 
 
 def _label(cfg: DictConfig, sweep: Path, overrides: Sequence[str]) -> None:
@@ -134,9 +156,14 @@ def _check_same(folder: Path, jobs: Sequence[Sequence[str]], asked: bool) -> Non
         if asked:
             raise ConfigError(f"{key} is {str(folder)!r}, which is no sweep: no {COMMAND}.")
         return
-    theirs, ours = ([own(job) for job in each] for each in (planned(folder), jobs))
+    theirs, ours = ([sorted(own(job)) for job in each] for each in (planned(folder), jobs))
     if theirs != ours:
         said = f"it has {len(theirs)} jobs, and this {len(ours)}"
+        if sorted(theirs) == sorted(ours):
+            raise ConfigError(
+                f"{key} is {str(folder)!r}, whose jobs these are in another order; give the "
+                "command as it was."
+            )
         for a, b in zip(theirs, ours, strict=False):
             if a != b:
                 had = " ".join(each for each in a if each not in b) or "nothing"
@@ -144,17 +171,6 @@ def _check_same(folder: Path, jobs: Sequence[Sequence[str]], asked: bool) -> Non
                 said = f"it has {had} where this has {has}"
                 break
         raise ConfigError(f"{key} is {str(folder)!r}, the sweep of another command: {said}.")
-
-
-def _check_config(folder: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
-    """Refuse a job that was another one: the files under conf/ may have changed."""
-    stored, wanted = flat(theirs), flat(ours)
-    for name in dict.fromkeys([*wanted, *stored]):
-        if stored.get(name) != wanted.get(name):
-            raise ConfigError(
-                f"{folder} was begun with {name}={stored.get(name)}; now it is "
-                f"{wanted.get(name)}. A new sweep is needed."
-            )
 
 
 def _whole(folder: Path, cfg: DictConfig) -> bool:

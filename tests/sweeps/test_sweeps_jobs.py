@@ -89,3 +89,17 @@ def test_a_job_with_a_damaged_file_has_failed_by_it_and_the_others_stay(
     assert whole.done and whole.results is not None
     assert damaged.status == "failed" and damaged.results is None
     assert re.search(said, damaged.failure)
+
+
+def test_a_folder_of_sweeps_or_of_runs_is_no_sweep(tmp_path):
+    for name in "ab":
+        sweep = write_sweep(tmp_path / name, "seed=0,1")
+        write_job(sweep, 0, ["seed=0"], {"set": {"mtlsr": [30.0]}})
+    both = f"sweep={tmp_path}/a,{tmp_path}/b reports on them together"
+    with pytest.raises(ConfigError, match=f"which is no sweep but holds some: {both}"):
+        collect(tmp_path)
+    run = write_job(tmp_path / "runs", 0, [], {"set": {"mtlsr": [30.0]}})
+    path = run / ".hydra" / "hydra.yaml"
+    path.write_text(path.read_text().replace("num: 0", "num: ???"))
+    with pytest.raises(ConfigError, match=r"runs/0 is a run, no job of a sweep\."):
+        collect(tmp_path / "runs")

@@ -2,8 +2,12 @@
 
 import csv
 import json
+import os
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +30,8 @@ from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import space
 from mtlsr.sweeps.search.words import best
 from tests.conftest import QUICK
-from tests.sweeps.killed import run_undisturbed_and_killed
+from tests.sweeps.killed import ROOT, run_undisturbed_and_killed
+from tests.sweeps.made import write_sweep
 
 
 def arguments(cache: Path, photographs: Path, *more: str) -> list[str]:
@@ -102,6 +107,71 @@ def test_a_search_that_cannot_begin_is_refused_before_anything_is_written(
     assert (code, out) == (1, "")
     assert error.startswith("mtlsr: ") and said in error
     assert not (tmp_path / "search").exists()
+
+
+def test_only_a_search_is_gone_on_with_and_none_begins_in_a_sweep(search, made_up, tmp_path):
+    write_sweep(tmp_path / "search", "loss.lambda2=0.1,0.5")
+    for folder in ("search", "nowhere"):
+        code, _, error = search("search.trials=2", f"search.resume={folder}")
+        assert code == 1
+        assert f"search.resume is '{folder}', which is no search: no study.db." in error
+    code, _, error = search("search.trials=2")
+    assert (code, "holds a sweep; a search needs a folder of its own" in error) == (1, True)
+    assert [path.name for path in (tmp_path / "search").iterdir() if path.suffix == ".db"] == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_search_is_not_gone_on_with_under_other_values(search, made_up, tmp_path):
+    assert search("search.trials=2")[0] == 0
+    found = study(tmp_path / "search")
+    config = found.user_attrs[trials.CONFIG]
+    found.set_user_attr(trials.CONFIG, {**config, "scale": 3})
+    code, _, error = search("search.trials=3", "search.resume=search")
+    assert code == 1
+    assert "search was begun with scale=3; now it is 4. A new search is needed." in error
+    found.set_user_attr(trials.CONFIG, config)
+    assert search("search.trials=3", "search.resume=search")[0] == 0
+
+
+def test_trials_that_were_begun_together_go_on_together(tmp_path):
+    found = optuna.create_study()
+    for _ in range(7):
+        found.ask()
+    for number in (0, 3):
+        found.tell(number, 1.0)
+    groups = [[trial.number for trial in each] for each in trials.unfinished(found, 2)]
+    assert groups == [[1, 2], [4, 5], [6]]
+
+
+def test_trials_side_by_side_end_in_their_way_when_they_are_asked_to(
+    tmp_path, cache, small_photographs
+):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    given = ["search.trials=2", "search.parallel=2", "hydra/launcher=joblib"]
+    given += ["hydra.launcher.n_jobs=2", "trainer.log_every=1"]
+    given += ["schedule.restoration.steps=100000", "search.pruning=false"]
+    logs = [tmp_path / "search" / name / "metrics.csv" for name in "01"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mtlsr.search", *arguments(cache, small_photographs, *given)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for log in logs:
+            while not log.exists() or "restoration/loss" not in log.read_text():
+                assert process.poll() is None
+                time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        said = "".join(process.communicate(timeout=120))
+    assert process.returncode == 130
+    assert "The same command goes on with it: search.resume=" in said
+    for log in logs:
+        assert json.loads((log.parent / "manifest.json").read_text())["status"] == "interrupted"
+        assert (log.parent / "checkpoints" / "restoration" / "last.ckpt").is_file()
+    assert len(trials.unfinished(study(tmp_path / "search"), 2)) == 1
 
 
 def test_a_search_ends_with_the_command_of_the_best_trial(search, made_up, tmp_path):

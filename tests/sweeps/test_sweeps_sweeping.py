@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 from mtlsr.runs.command import execute
@@ -391,6 +392,48 @@ def test_files_of_a_group_can_be_swept(train):
     assert names == [0.002, 0.0]
 
 
+def test_a_sweep_goes_on_whatever_the_order_of_its_overrides_but_not_of_its_jobs(train):
+    def nothing(cfg):
+        raise ValueError("the sky fell")
+
+    train("seed=0,1", "loss.lambda2=0.5", work=nothing)
+    code, said, _ = train("loss.lambda2=0.5", "seed=0,1", "sweep.resume=sweep", work=nothing)
+    assert (code, "Job 0 failed" in said) == (1, True)
+    code, _, error = train("loss.lambda2=0.5", "seed=1,0", "sweep.resume=sweep", work=nothing)
+    assert (code, "whose jobs these are in another order" in error) == (1, True)
+
+
+def test_one_run_is_nothing_that_a_sweep_goes_on_with(train, tmp_path):
+    code, _, error = train("resume=sweep/0", "seed=0,1")
+    assert code == 1
+    assert "resume is 'sweep/0', one run, and -m begins several; a sweep goes on by" in error
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_overrides_beside_resume_are_refused_where_they_would_be_lost(train, tmp_path):
+    given = ["experiment=joint", "hydra.run.dir=run"]
+    assert train(*given, sweep=False)[0] == 0
+    code, _, error = train("resume=run", "loss.lambda3=9", sweep=False)
+    assert code == 1
+    assert "loss.lambda3=9 would change nothing: run was begun with loss.lambda3=1.0 and" in error
+    code, _, error = train("resume=run", "experiment=frozen", sweep=False)
+    assert (code, "experiment=frozen would change nothing" in error) == (1, True)
+    assert train("resume=run", "experiment=joint", "loss.lambda3=1", sweep=False)[0] == 0
+
+
+def test_two_processes_are_never_at_work_in_one_folder(train, tmp_path):
+    for place, given in (("sweep", "seed=0,1"), ("sweep/1", "seed=0,1")):
+        (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        with FileLock(tmp_path / place / ".lock"):
+            code, said, error = train(given)
+        assert code == 1
+        assert re.search(f"Another process is at work in '[^']*{place}'", said + error)
+    assert (tmp_path / "sweep" / "0" / "results.json").is_file()
+    assert not (tmp_path / "sweep" / "1" / "results.json").exists()
+    assert train("seed=0,1", "sweep.resume=sweep")[0] == 0
+    assert not list(tmp_path.rglob(".lock"))
+
+
 def test_going_on_without_a_sweep_is_refused(train, tmp_path):
     code, _, error = train("seed=0", "sweep.resume=nowhere")
     assert code == 1
@@ -414,9 +457,11 @@ def test_a_sweep_that_was_killed_ends_with_the_same_figures(tmp_path, cache, sma
     assert [len(shelf) for shelf in shelves] == [3, 3]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_jobs_side_by_side_end_in_their_way_when_they_are_asked_to(
-    tmp_path, cache, small_photographs
+    tmp_path, cache, small_photographs, number
 ):
+    """Ctrl-C reaches the jobs, too; SIGTERM reaches the sweep alone."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     given = ["-m", "loss.lambda2=0.1,0.5,0.7", *arguments(cache, small_photographs)]
     given += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", LOGGED]
@@ -434,9 +479,10 @@ def test_jobs_side_by_side_end_in_their_way_when_they_are_asked_to(
             while not log.exists() or "restoration/loss" not in log.read_text():
                 assert process.poll() is None
                 time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
+        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
         said = process.communicate(timeout=120)[1]
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
     assert "Ctrl-C again ends them now." in said
     for log in logs:
         assert json.loads((log.parent / "manifest.json").read_text())["status"] == "interrupted"

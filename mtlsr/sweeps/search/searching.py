@@ -1,13 +1,13 @@
 """The life of a search: trials one after the other, or several at a time, as jobs of a sweep."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import FrozenTrial, TrialState
@@ -18,6 +18,8 @@ from mtlsr.runs.announcing import announce
 from mtlsr.runs.command import guarded, literal
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, check_ranges
+from mtlsr.runs.stopping import Interrupted, patient, side_by_side
+from mtlsr.sweeps.jobs import STUDY, resolved
 from mtlsr.sweeps.report import report
 from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import ends, overrides, space, usual
@@ -26,6 +28,9 @@ from mtlsr.sweeps.sweeping import check_metrics
 
 Train = Callable[[DictConfig, Sequence[Pruning]], object]
 """Trains a job, watched by callbacks."""
+
+Launch = Callable[[Sequence[Sequence[str]], int], None]
+"""Runs jobs of these overrides, the first of which has that number."""
 
 OWN = ("search.", "search/")
 """Overrides that a search understands and a training does not."""
@@ -44,6 +49,9 @@ def check(cfg: DictConfig, trainable: Callable[[DictConfig], None]) -> None:
     Raises:
         ConfigError: What is wrong, the value, and what is allowed.
     """
+    resumed = cfg.search.resume
+    if resumed is not None and not (Path(resumed) / STUDY).is_file():
+        raise ConfigError(f"search.resume is {resumed!r}, which is no search: no {STUDY}.")
     names = list(cfg.search.objectives)
     if not names or set(names) - set(trials.OBJECTIVES) or len(set(names)) < len(names):
         raise ConfigError(
@@ -97,35 +105,41 @@ def search(cfg: DictConfig, folder: Path, train: Train) -> None:
     given: list[str] = [str(each) for each in HydraConfig.get().overrides.task]
     command = [each for each in given if not each.startswith(FREE)]
     study = trials.opened(own, folder, command, usual(found, cfg))
+    trials.check_config(study, folder, resolved(cfg))
     trained = [each for each in given if not each.lstrip("+~").startswith(OWN)]
-    launcher = _launcher(own, folder, trained, train)
+    launch = _launcher(own, folder, trained, train)
 
     def run(asked: Sequence[FrozenTrial]) -> None:
         """Trials of consecutive numbers; and tell what became of them."""
         if not all(trials.over(folder / str(trial.number)) for trial in asked):
             jobs = [[*trained, *overrides(trial.params)] for trial in asked]
-            launcher.launch(jobs, asked[0].number)
+            launch(jobs, asked[0].number)
         for trial in asked:
             trials.tell(study, trial.number, folder / str(trial.number), own.objectives)
 
     try:
-        for trial in trials.unfinished(study):
-            run([trial])
+        for begun in trials.unfinished(study, own.parallel):
+            run(begun)
         while (left := own.trials - len(trials.ended(study))) > 0:
             count = min(left, own.parallel)
             run([trials.ask(study, found, own) for _ in range(count)])
     finally:
-        if (folder / "0").is_dir():
+        if (folder / "0" / ".hydra").is_dir():
             report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder)
             for line in best(study, trained):
                 announce(line)
+        if own.trials > len(trials.ended(study)):
+            announce(f"The same command goes on with it: search.resume={folder}")
     failed = study.get_trials(states=[TrialState.FAIL])
     if failed:
         raise UserError(f"{len(failed)} of {len(trials.ended(study))} trials failed.")
 
 
-def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train) -> Launcher:
-    """Hydra's launcher of jobs in a search's folder, each of which `train` trains."""
+def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train) -> Launch:
+    """Hydra's launcher of jobs in a search's folder, each of which `train` trains.
+
+    Jobs side by side end in their own way when somebody asks them to, and then so does the search.
+    """
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None  # a search is itself a job of Hydra's
     ours = [each for each in HydraConfig.get().overrides.hydra if "launcher" in each]
@@ -139,8 +153,17 @@ def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train)
             announce(str(end))
             return None
 
-    return Plugins.instance().instantiate_launcher(
+    launcher = Plugins.instance().instantiate_launcher(
         config=composed,
         hydra_context=HydraContext(hydra.config_loader, Callbacks()),
         task_function=guarded(work, []),
     )
+
+    def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
+        codes: list[int] = []
+        with patient(codes) if side_by_side(composed.hydra) else nullcontext():
+            launcher.launch(jobs, first)
+        if codes:
+            raise Interrupted("Stopped.", codes[0] - 128)
+
+    return launch

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,16 @@ from mtlsr.runs.terms import TERMS
 from mtlsr.runs.tracking import METRICS
 from mtlsr.runs.training import MONITORED
 from mtlsr.sweeps.details import JUDGE
+from mtlsr.sweeps.jobs import COMMAND as SWEPT
 from mtlsr.sweeps.jobs import STUDY
 from mtlsr.sweeps.search.space import Space, rounded
+from mtlsr.sweeps.settings import refuse_other
 
 COMMAND = "command"
 """The study's note of what was asked."""
+
+CONFIG = "config"
+"""The study's note of its trainings' configuration, but for what is searched."""
 
 NAMES = "objectives"
 """The study's note of what its values are."""
@@ -78,9 +83,11 @@ def opened(
         first: Values of the first trial; None = chance.
 
     Raises:
-        ConfigError: The folder holds the search of another command.
+        ConfigError: The folder holds the search of another command, or a sweep.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if not (folder / STUDY).exists() and (folder / SWEPT).exists():
+        raise ConfigError(f"{str(folder)!r} holds a sweep; a search needs a folder of its own.")
     study = optuna.create_study(
         study_name="mtlsr",
         storage=address(folder),
@@ -122,9 +129,33 @@ def _chosen(study: optuna.Study, found: Space, cfg: DictConfig) -> dict[str, Any
     return thought.ask(found).params
 
 
-def unfinished(study: optuna.Study) -> list[FrozenTrial]:
-    """Trials that were begun and of which nothing has been told."""
-    return study.get_trials(states=[TrialState.RUNNING])
+def check_config(study: optuna.Study, folder: Path, config: Mapping[str, Any]) -> None:
+    """Note the configuration of a search that begins; refuse to go on with it under another one.
+
+    Raises:
+        ConfigError: The files under conf/ have changed.
+    """
+    ours = {key: value for key, value in config.items() if key not in ("search", "sweep", "folder")}
+    theirs = study.user_attrs.get(CONFIG)
+    if theirs is None:
+        study.set_user_attr(CONFIG, ours)
+    else:
+        refuse_other(folder, theirs, ours, "search")
+
+
+def unfinished(study: optuna.Study, parallel: int) -> list[list[FrozenTrial]]:
+    """Trials that were begun and of which nothing has been told, as they run: several at a time.
+
+    Those of a group have consecutive numbers.
+    """
+    groups: list[list[FrozenTrial]] = []
+    for trial in study.get_trials(states=[TrialState.RUNNING]):
+        last = groups[-1] if groups else []
+        if last and last[-1].number + 1 == trial.number and len(last) < parallel:
+            last.append(trial)
+        else:
+            groups.append([trial])
+    return groups
 
 
 def ended(study: optuna.Study) -> list[FrozenTrial]:
