@@ -160,14 +160,13 @@ def tracked(cfg: DictConfig, folder: Path, keep: int | None = None) -> Iterator[
 def log_panels(
     loggers: Sequence[Logger], rows: Sequence[tuple[str, dict[str, NDArray[np.uint8]]]]
 ) -> None:
-    """Send W&B a table of pictures: a row a photograph, a column a version of it."""
-    for logger in loggers:
-        if isinstance(logger, WandbLogger) and rows:
-            import wandb
+    """Send W&B pictures: `pictures/<photograph>`, each version with its name as its caption.
 
-            columns = list(rows[0][1])
-            data = [
-                [name, *(wandb.Image(pictures[column]) for column in columns)]
-                for name, pictures in rows
-            ]
-            logger.log_table("pictures", columns=["photograph", *columns], data=data)
+    Not as a table: W&B keeps what is in one outside of the run's folder until it is sent.
+    """
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            for name, pictures in rows:
+                logger.log_image(
+                    f"pictures/{name}", list(pictures.values()), caption=list(pictures)
+                )

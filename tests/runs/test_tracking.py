@@ -2,10 +2,12 @@
 
 import csv
 
+import numpy as np
 import pytest
 import wandb
 
-from mtlsr.runs.tracking import MetricsCsv, tracked
+from mtlsr.data.images import read_image
+from mtlsr.runs.tracking import MetricsCsv, log_panels, tracked
 
 
 def rows(path):
@@ -64,6 +66,26 @@ def test_an_exception_ends_the_wandb_run_too(compose, tmp_path):
         assert loggers[1].experiment is not None
         raise RuntimeError("broken")
     assert wandb.run is None
+
+
+def test_pictures_lie_in_the_runs_folder_and_nowhere_else(compose, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
+    rng, names = np.random.default_rng(0), ("LR", "bicubic", "ours", "HR")
+    rows = [
+        (name, {each: rng.integers(0, 256, (20, 30, 3), dtype=np.uint8) for each in names})
+        for name in ("a", "b.c d")
+    ]
+    with tracked(compose("train", "logger=wandb"), tmp_path / "run") as loggers:
+        log_panels(loggers, rows)
+        run = loggers[1].experiment
+        logged = {name: dict(run.summary[f"pictures/{name}"]) for name, _ in rows}
+        files = tmp_path / "run" / "wandb" / "latest-run" / "files"
+        assert files.samefile(run.dir)
+    for name, versions in rows:
+        assert logged[name]["captions"] == list(names)
+        for file, version in zip(logged[name]["filenames"], versions.values(), strict=True):
+            np.testing.assert_array_equal(read_image(files / file), version)
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
 
 
 def test_tensorboard_is_one_word_away(compose, tmp_path):
