@@ -19,11 +19,14 @@ from mtlsr.sweeps.words import CAPTION, answers, duration, mean_text, remarks, s
 
 NAME = "sweep.csv"
 
+UNBOUNDED = 10_000
+"""Wider than any table, in characters."""
+
 
 def show(found: Leaderboard, console: Console) -> None:
     """Print tables, answers and what is missing."""
     for board in found.boards:
-        console.print(_table(found, board))
+        console.print(_fitting(found, board, console), crop=False)
     if found.boards:
         console.print(CAPTION, highlight=False, style="dim")
     said = [line for board in found.boards for line in answers(board)]
@@ -38,7 +41,26 @@ def write(folder: Path, found: Leaderboard) -> Path:
     return path
 
 
-def _table(found: Leaderboard, board: Board) -> Table:
+def _fitting(found: Leaderboard, board: Board, console: Console) -> Table:
+    """A table as wide as it has to be; a narrow one, where a terminal has no room for that."""
+    table = _table(found, board)
+    unbounded = console.options.update(max_width=UNBOUNDED)
+    width = console.measure(table, options=unbounded).maximum
+    if width > console.width:
+        if console.is_terminal:
+            return _table(found, board, narrow=True)
+        table.width = width  # a file takes lines of any length
+    return table
+
+
+def _table(found: Leaderboard, board: Board, narrow: bool = False) -> Table:
+    """A row a variant.
+
+    Args:
+        found: Whose variants.
+        board: Whose figures.
+        narrow: One column for all swept keys; verdicts and states stand below other figures.
+    """
     keys = list(found.baseline.values)
     first, *others = board.measures
     title = f"{board.dataset}, {board.images} image{'s' * (board.images > 1)}"
@@ -47,34 +69,59 @@ def _table(found: Leaderboard, board: Board) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
+        leading=int(narrow),
     )
-    for key in short(keys) or [""]:
-        table.add_column(escape(key))
-    for head in ("seeds", first.heading, "difference"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("to baseline", min_width=15)
-    for head in (*(each.heading for each in others), "time"):
-        table.add_column(head, justify="right", no_wrap=True)
+    names = short(keys)
     whole = all(job.done for job in found.jobs)
-    if not whole:
-        table.add_column("status")
+    further = [each.heading for each in others]
+    if narrow:
+        table.add_column("variant", overflow="fold")
+        for head in ("seeds", first.heading, "difference", *further, "time"):
+            table.add_column(head, justify="right", overflow="fold")
+    else:
+        for key in names or [""]:
+            table.add_column(escape(key))
+        for head in ("seeds", first.heading, "difference"):
+            table.add_column(head, justify="right", no_wrap=True)
+        table.add_column("to baseline", min_width=15)
+        for head in (*further, "time"):
+            table.add_column(head, justify="right", no_wrap=True)
+        if not whole:
+            table.add_column("status")
     by_name = {variant.name: variant for variant in found.variants}
     unmeasured = [name for name in by_name if name not in board.scores]
     for name in [*board.ranked(), *unmeasured]:
         variant, own = by_name[name], board.scores.get(name, {})
         is_baseline = variant is found.baseline
-        cells = [*(variant.values[key] for key in keys)] or [name]
-        cells.append(str(board.seeds(name)))
-        cells += _cells(board, own[first.name], is_baseline) if own else [""] * 3
-        cells += [each.text(own[each.name].mean) if own else "" for each in others]
-        cells += [duration(variant.seconds), *([] if whole else [variant.status])]
+        values = [variant.values[key] for key in keys]
+        seeds, time = str(board.seeds(name)), duration(variant.seconds)
+        mean, difference, verdict = (
+            _cells(board, own[first.name], is_baseline) if own else ("", "", "")
+        )
+        rest = [each.text(own[each.name].mean) if own else "" for each in others]
+        if narrow:
+            settings = (f"{key}={value}" for key, value in zip(names, values, strict=True))
+            status = "" if variant.status == "done" else variant.status
+            cells = [_below(*settings) or name, seeds, mean, _below(difference, verdict)]
+            cells += [*rest, _below(time, status)]
+        else:
+            cells = [*(values or [name]), seeds, mean, difference, verdict, *rest, time]
+            cells += [] if whole else [variant.status]
         style = "bold" if is_baseline else None if own else "dim"
         table.add_row(*map(escape, cells), style=style)
     for method, means in board.beside.items():
         figures = [each.text(means[each.name]) for each in board.measures]
-        cells = [method, *[""] * max(len(keys), 1), figures[0], "", "", *figures[1:]]
+        if narrow:
+            cells = [method, "", figures[0], "", *figures[1:]]
+        else:
+            cells = [method, *[""] * max(len(keys), 1), figures[0], "", "", *figures[1:]]
         table.add_row(*cells, style="dim")
     return table
+
+
+def _below(*parts: str) -> str:
+    """A line each, but for empty ones."""
+    return "\n".join(filter(None, parts))
 
 
 def _cells(board: Board, score: Score, is_baseline: bool) -> list[str]:

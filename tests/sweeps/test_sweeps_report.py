@@ -1,16 +1,18 @@
 """What a report says and writes."""
 
 import csv
+import io
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from mtlsr.runs.pairwise.words import rounded
 from mtlsr.runs.schema import ConfigError
 from mtlsr.sweeps.leaderboard import leaderboard
 from mtlsr.sweeps.report import report
 from mtlsr.sweeps.tables import show
-from mtlsr.sweeps.words import answers, duration, remarks
+from mtlsr.sweeps.words import answers, duration, mean_text, remarks
 from tests.sweeps.made import write_job, write_sweep
 
 BASE = np.linspace(25, 32, 6)
@@ -45,6 +47,43 @@ def test_the_table_ranks_compares_and_says_what_is_missing(sweep):
     assert "bicubic" in text
     assert "Job 3 failed: ValueError: [red] sky" in text
     assert "Not started: job 4." in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nothing_of_a_search_over_four_weights_is_cut_in_80_columns(tmp_path, terminal):
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        weights = [weight * (1 + number // 2) for weight in (0.0789, 2.8213, 0.0123, 0.1234)]
+        given = [f"loss.lambda{i}={weight:.4f}" for i, weight in enumerate(weights, 1)]
+        own = BASE + (0, 0.3, 0.001, -0.3)[number // 2] + rng.normal(0, 0.02, 6)
+        figures = {"set": {"bicubic": BASE - 1, "mtlsr": own}}
+        status = "interrupted" if number == 7 else "done"
+        write_job(
+            tmp_path,
+            number,
+            [*given, f"seed={number % 2}"],
+            figures,
+            status,
+            seconds={"restoration": 4000.0},
+        )
+    found = leaderboard([tmp_path], None, ["psnr_y", "ssim_y"])
+    written = io.StringIO()
+    show(found, Console(file=written, width=80, force_terminal=terminal, color_system=None))
+    table = written.getvalue().partition("± is the")[0]
+    assert "…" not in table
+    if terminal:
+        assert all(len(line) <= 80 for line in table.splitlines())
+    board = found.boards[0]
+    for variant in found.variants:
+        first, second = (board.scores[variant.name][each.name] for each in board.measures)
+        said = [mean_text(board.measures[0], first), board.measures[1].text(second.mean)]
+        said += [*variant.values.values(), "1:06:40"]
+        if variant is not found.baseline:
+            _, low, high = rounded(first.difference, 2)
+            said += [f"{low} to {high}", *first.verdict.split()]
+        for each in said:
+            assert each in table, each
+    assert all(word in table for word in ("baseline", "bicubic", "interrupted"))
 
 
 def test_an_answer_is_a_sentence(sweep):
