@@ -117,6 +117,15 @@ def test_a_response_is_drawn_where_one_value_alone_changes(report, tmp_path):
     assert responses(searched, searched.boards[0], "a") is None
 
 
+def test_a_response_of_a_single_point_is_left_out(tmp_path):
+    """One seed and one image: nothing can be compared, and the baseline's zero would be alone."""
+    for number in range(2):
+        figures = {"set": {"mtlsr": BASE[:1] + number}}
+        write_job(tmp_path / "s", number, [f"loss.lambda2={number}"], figures)
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert responses(found, found.boards[0], "loss.lambda2") is None
+
+
 def test_over_a_decade_a_response_stands_on_a_logarithmic_axis_that_names_its_values(tmp_path):
     for number, value in enumerate(("0.03", "0.5", "2")):
         figures = {"set": {"mtlsr": BASE + number}}

@@ -58,7 +58,8 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
     """How the first measure answers to a swept number; a curve for each choice of the others.
 
     Points are differences to the baseline with 95 % intervals, the baseline itself is zero. None
-    where no curve has two numbers, as in a search, where everything changes at once.
+    where no curve has two of them, as in a search, where everything changes at once, or with one
+    seed and one image.
     """
     measure, every_curve = board.measures[0], _curves(found.variants, board, key)
     curves = {others: own for others, own in every_curve.items() if len({x for x, _ in own}) > 1}
@@ -69,8 +70,6 @@ def responses(found: Leaderboard, board: Board, key: str) -> go.Figure | None:
         xs, means, above, below = [], [], [], []
         for x, name in points:
             interval = board.scores[name][measure.name].difference
-            if interval is None and name != board.baseline:
-                continue
             xs.append(x)
             means.append(interval.mean if interval else 0.0)
             above.append(interval.high - interval.mean if interval else 0.0)
@@ -247,14 +246,21 @@ def cosine_map(values: Mapping[str, Mapping[str, float]]) -> go.Figure | None:
 
 
 def _curves(found: Sequence[Variant], board: Board, key: str) -> dict[str, list[tuple[float, str]]]:
-    """Other swept values -> points of `key` with their variant's name, in order."""
+    """Other swept values -> points of `key` with their variant's name, in order.
+
+    Points are the baseline and what can be compared with it.
+    """
     curves: dict[str, list[tuple[float, str]]] = {}
+    first = board.measures[0].name
+    compared = {
+        n for n, own in board.scores.items() if n == board.baseline or own[first].difference
+    }
     for variant in found:
         try:
             x = float(variant.values[key])
         except ValueError:
             continue
-        if variant.name in board.scores and math.isfinite(x):
+        if variant.name in compared and math.isfinite(x):
             others = " ".join(f"{k}={v}" for k, v in variant.values.items() if k != key)
             curves.setdefault(others, []).append((x, variant.name))
     return {others: sorted(points) for others, points in curves.items()}
