@@ -56,10 +56,9 @@ def job_alone() -> Iterator[None]:
 
 def end_together() -> None:
     """Leave the process group and wait for the processes that this one started."""
-    from torch import distributed as dist
+    from mtlsr.objective.ranks import leave_group
 
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+    leave_group()
     late = time.monotonic() + PATIENCE
     for child in children:
         try:

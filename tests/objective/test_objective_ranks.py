@@ -17,7 +17,7 @@ SCRIPT = """
 import sys
 import torch
 from torch import distributed, nn
-from mtlsr.objective.ranks import mean_over_ranks
+from mtlsr.objective.ranks import leave_group, mean_over_ranks
 from mtlsr.objective.realism import StyleTerm
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
@@ -34,7 +34,7 @@ for statistic in ("gram", "mean_std", "centred"):
         term(sr[own], hr[own], nn.Identity())
     found[statistic] = term.state_dict()
 torch.save(found, f"{folder}/{rank}.pt")
-distributed.destroy_process_group()
+leave_group()
 """
 
 

@@ -14,6 +14,7 @@ from mtlsr.data.batch import Batch
 from mtlsr.networks.table import build_discriminator, build_pair
 from mtlsr.objective.adversarial import AdversarialTerm, DiscriminatorTerm
 from mtlsr.objective.objective import Objective
+from mtlsr.objective.ranks import leave_group
 from mtlsr.objective.smoothness import SmoothnessTerm
 from mtlsr.stages.base import Recipe
 from mtlsr.stages.restoration import RestorationStage
@@ -187,7 +188,7 @@ def play(rank: int, port: int, folder: str) -> None:
         stage.configure_gradient_clipping(optimiser, 1.0, "norm")
         optimiser.step()
     torch.save(stage.state_dict(), Path(folder, f"{rank}.pt"))
-    dist.destroy_process_group()
+    leave_group()
 
 
 def test_two_processes_keep_one_pair_of_players(tmp_path):

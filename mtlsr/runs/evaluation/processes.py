@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from torch import distributed
 
 from mtlsr.errors import UserError
+from mtlsr.objective.ranks import leave_group
 
 T = TypeVar("T")
 
@@ -67,4 +68,4 @@ def joined() -> Iterator[Processes]:
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size())
     finally:
-        distributed.destroy_process_group()
+        leave_group()

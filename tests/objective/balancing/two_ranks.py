@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from mtlsr.data.batch import Batch
 from mtlsr.objective.balancing.diagnostics import diagnose
 from mtlsr.objective.balancing.table import METHODS, build_balancer
+from mtlsr.objective.ranks import leave_group
 from mtlsr.stages.restoration import RestorationStage
 from tests.objective.balancing.pair import TERMS, batch, stage
 
@@ -88,4 +89,4 @@ def work(rank: int, folder: Path) -> None:
     seen = diagnose(stage().double().evaluate_terms(own[0]), TERMS)
     plain = {form: plain_weights(form, own[0]) for form in FORMS}
     torch.save({"weights": found, "seen": seen, "plain": plain}, folder / f"{rank}.pt")
-    distributed.destroy_process_group()
+    leave_group()
