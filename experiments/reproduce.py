@@ -74,16 +74,18 @@ def compare(before: Path, after: Path) -> tuple[str, bool]:
         for column, value in row.items()
         if _figure(column, value)
     ]
-    apart: dict[str, float] = {}
-    different = 0
-    for column, a, b in pairs:
-        if a != b and not (math.isnan(a) and math.isnan(b)):
-            different += 1
-            apart[column] = max(apart.get(column, 0.0), abs(a - b))  # never NaN: it is not larger
-    said = f"{len(pairs) - different} of {len(pairs)} figures are the same to the last digit"
-    if not different:
+    apart = [
+        (column, abs(a - b))
+        for column, a, b in pairs
+        if a != b and not (math.isnan(a) and math.isnan(b))
+    ]
+    said = f"{len(pairs) - len(apart)} of {len(pairs)} figures are the same to the last digit"
+    if not apart:
         return f"{said}.", True
-    worst = ", ".join(f"{gap:.3g} ({column})" for column, gap in apart.items())
+    largest: dict[str, float] = {}
+    for column, gap in apart:
+        largest[column] = max(largest.get(column, 0.0), gap)  # never NaN: it is not larger
+    worst = ", ".join(f"{gap:.3g} ({column})" for column, gap in largest.items())
     return f"{said}; the others are at most so far apart: {worst}.", False
 
 

@@ -29,20 +29,29 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
         ValueError: The configuration cannot be trained.
         Interrupted: The run was stopped; its folder holds all that is needed to go on.
     """
-    from mtlsr.runs import build, life, photographs, publishing, starting
-    from mtlsr.runs.interruption import listening
+    from mtlsr.runs import life, starting
     from mtlsr.runs.quiet import quiet
     from mtlsr.runs.replay import replay
-    from mtlsr.runs.resuming import find_start
-    from mtlsr.runs.tracking import tracked
-    from mtlsr.runs.training import Training
-    from mtlsr.sweeps.sharing import shared_stage1
 
     quiet()
     if cfg.replay is not None:
         return replay(Path(cfg.replay))
     cfg = starting.settled(cfg)
     folder = Path(cfg.folder)
+    with life.alone(folder):
+        _train(cfg, folder, watching)
+    return folder
+
+
+def _train(cfg: DictConfig, folder: Path, watching: Sequence[Callback]) -> None:
+    """Both stages, from what the folder holds to what it is to hold."""
+    from mtlsr.runs import build, life, photographs, publishing, starting
+    from mtlsr.runs.interruption import listening
+    from mtlsr.runs.resuming import find_start
+    from mtlsr.runs.tracking import tracked
+    from mtlsr.runs.training import Training
+    from mtlsr.sweeps.sharing import shared_stage1
+
     files = photographs.dataset(cfg)
     model = build.networks(cfg)
     reference = starting.start_weights(cfg, model)
@@ -76,7 +85,6 @@ def run(cfg: DictConfig, watching: Sequence[Callback] = ()) -> Path:
 
         progress.close()
         publishing.advise(cfg, folder)
-    return folder
 
 
 def check(cfg: DictConfig) -> None:

@@ -16,13 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiments.common import (
-    SCALE,
-    images,
-    markdown,
-    train_from_one_stage1,
-    write_table,
-)
+from experiments.common import SCALE, images, markdown, train_from_one_stage1, write_table
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.files import read_csv, write_csv
 from mtlsr.inference.methods.base import Method

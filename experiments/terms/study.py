@@ -18,13 +18,7 @@ import numpy as np
 import torch
 from omegaconf import OmegaConf
 
-from experiments.common import (
-    SCALE,
-    images,
-    markdown,
-    train_from_one_stage1,
-    write_table,
-)
+from experiments.common import SCALE, images, markdown, train_from_one_stage1, write_table
 from mtlsr.data.pairs import EvaluationPair
 from mtlsr.files import write_csv
 from mtlsr.metrics import Protocol, measure

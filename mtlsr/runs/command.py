@@ -248,13 +248,13 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
-        one = key in ("resume", "search.resume", "replay")
-        if one and _sweeps(arguments) and value.strip("'") not in ("", "null", "auto"):
+        named = value.strip("'") not in ("", "null", "auto")
+        if named and key in ("resume", "search.resume", "replay") and _sweeps(arguments):
             raise ConfigError(
                 f"{key} is {value}, one run, and -m begins several; a sweep goes on by "
                 "sweep.resume=<folder>."
             )
-        if key in ("resume", "search.resume") and value.strip("'") not in ("", "null", "auto"):
+        if named and key in ("resume", "search.resume"):
             return [f"hydra.run.dir={value}", "hydra.output_subdir=null"]
         if key == "sweep.resume" and value not in ("", "null"):
             return [f"hydra.sweep.dir={value}"]

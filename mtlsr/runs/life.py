@@ -33,36 +33,6 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 @contextmanager
 def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     """The run's manifest, with how it ended: done, failed or interrupted."""
-    with alone(folder):
-        yield from _recorded(cfg, folder, files)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep a folder for this process and those that train with it.
-
-    Raises:
-        UserError: Another process is at work in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if getattr(rank_zero_only, "rank", 0):  # the first process has it
-        yield
-        return
-    lock = FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"Another process is at work in {str(folder)!r}.") from None
-    try:
-        yield
-    finally:
-        (folder / LOCK).unlink(missing_ok=True)
-        lock.release()
-        with suppress(OSError):  # it holds something
-            folder.rmdir()
-
-
-def _recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest]:
     (folder / ERROR).unlink(missing_ok=True)  # of a sweep's earlier try
     manifest = Manifest(folder, plain(cfg))
     manifest.write(data=photographs.fingerprint(cfg, files))
@@ -97,6 +67,31 @@ def _recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifes
         manifest.fail(f"{type(error).__name__}: {error}")
         raise
     manifest.write(status="done")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process and those that train with it.
+
+    Raises:
+        UserError: Another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if getattr(rank_zero_only, "rank", 0):  # the first process has it
+        yield
+        return
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"Another process is at work in {str(folder)!r}.") from None
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
 
 
 def progress(cfg: DictConfig) -> StageProgress:

@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
+
+from mtlsr.runs.proc import parents
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -59,8 +60,9 @@ def patient(codes: list[int]) -> Iterator[None]:
         said = "The jobs finish their step and write their checkpoint; Ctrl-C again ends them now."
         print(said, file=sys.stderr, flush=True)
         if number != signal.SIGINT:
-            for pid in children():
-                os.kill(pid, number)
+            for pid, parent in parents().items():
+                if parent == os.getpid():
+                    os.kill(pid, number)
 
     before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -71,18 +73,6 @@ def patient(codes: list[int]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def children() -> list[int]:
-    """Processes that this one has started and that have not ended; none without /proc."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            stat = path.read_text(encoding="utf-8", errors="replace")
-            # The name before it may hold anything.
-            if int(stat.rpartition(")")[2].split()[1]) == os.getpid():
-                found.append(int(path.parent.name))
-    return found
 
 
 def stop_when_asked() -> None:

@@ -72,16 +72,13 @@ class MetricsCsv(Logger):
     def cut(self, keep: int | None) -> None:
         """Leave the first so many rows; None = all."""
         if keep is not None and self.path.exists():
-            self._write(self._columns, self._read()[:keep])
+            self._write(self._columns, read_csv(self.path)[:keep])
 
     def _widen(self, columns: list[str]) -> None:
         """Rewrite the file with more columns."""
-        rows = self._read() if self.path.exists() else []
+        rows = read_csv(self.path) if self.path.exists() else []
         self._columns = columns
         self._write(columns, rows)
-
-    def _read(self) -> list[dict[str, str]]:
-        return read_csv(self.path)
 
     @rank_zero_only
     def _write(self, columns: list[str], rows: list[dict[str, str]]) -> None:
@@ -141,10 +138,10 @@ def tracked(cfg: DictConfig, folder: Path, keep: int | None = None) -> Iterator[
         keep: Rows of an earlier metrics.csv that the run goes on from; None = all.
     """
     loggers: list[Logger] = [MetricsCsv(folder / METRICS, keep), *named(cfg, folder)]
-    failed = True
+    config, failed = plain(cfg), True
     try:
         for logger in loggers:
-            logger.log_hyperparams(plain(cfg))
+            logger.log_hyperparams(config)
         yield loggers
         failed = False
     except Pruned:

@@ -14,7 +14,7 @@ from mtlsr.runs.command import ERROR, expanded
 from mtlsr.runs.manifest import NAME as MANIFEST
 from mtlsr.runs.pruning import PRUNED
 from mtlsr.runs.recorded import RESULTS, Recorded, read
-from mtlsr.runs.schema import ConfigError
+from mtlsr.runs.schema import ConfigError, plain
 from mtlsr.sweeps import settings
 
 COMMAND = "multirun.yaml"
@@ -118,7 +118,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     """A composed configuration as a manifest has it, but for `folder`, which Hydra alone knows."""
     known = cfg.copy()
     OmegaConf.update(known, "folder", "")
-    return OmegaConf.to_container(known, resolve=True)  # type: ignore[return-value]
+    return plain(known)
 
 
 def collect(sweep: Path, called: str | None = None) -> list[Job]:
@@ -133,11 +133,10 @@ def collect(sweep: Path, called: str | None = None) -> list[Job]:
     """
     if not sweep.is_dir():
         raise ConfigError(f"sweep is {str(sweep)!r}, which is no folder.")
-    inside = sorted(path.parent for path in sweep.rglob(COMMAND) if path.parent != sweep)
-    if inside and not (sweep / COMMAND).is_file():
+    if not (sweep / COMMAND).is_file() and (inside := list(sweep.rglob(COMMAND))):
         raise ConfigError(
             f"sweep is {str(sweep)!r}, which is no sweep but holds some: sweep="
-            f"{','.join(map(str, inside))} reports on them together."
+            f"{','.join(sorted(str(path.parent) for path in inside))} reports on them together."
         )
     within = called or sweep.resolve().name
     jobs = [_read(folder, sweep, within) for folder in _folders(sweep)]

@@ -52,12 +52,8 @@ def remarks(found: Leaderboard) -> list[str]:
 
 def machines(found: Leaderboard) -> list[str]:
     """What the jobs that are done ran on."""
-    known = [job.manifest["hardware"] for job in found.jobs if job.done and _knows_hardware(job)]
-    return list(dict.fromkeys(map(_machine, known)))
-
-
-def _knows_hardware(job: Job) -> bool:
-    return "hardware" in job.manifest
+    known = [job.manifest.get("hardware") for job in found.jobs if job.done]
+    return list(dict.fromkeys(_machine(hardware) for hardware in known if hardware))
 
 
 def _machine(hardware: Mapping[str, Any]) -> str:

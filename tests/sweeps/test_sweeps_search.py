@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import shlex
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +27,7 @@ from mtlsr.sweeps.search import trials
 from mtlsr.sweeps.search.space import space
 from mtlsr.sweeps.search.words import best
 from tests.conftest import QUICK
-from tests.sweeps.killed import ROOT, run_undisturbed_and_killed
+from tests.sweeps.killed import run_undisturbed_and_killed, stopped_side_by_side
 from tests.sweeps.made import write_sweep
 
 
@@ -150,27 +147,11 @@ def test_trials_side_by_side_end_in_their_way_when_they_are_asked_to(
     given = ["search.trials=2", "search.parallel=2", "hydra/launcher=joblib"]
     given += ["hydra.launcher.n_jobs=2", "trainer.log_every=1"]
     given += ["schedule.restoration.steps=100000", "search.pruning=false"]
-    logs = [tmp_path / "search" / name / "metrics.csv" for name in "01"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "mtlsr.search", *arguments(cache, small_photographs, *given)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        for log in logs:
-            while not log.exists() or "restoration/loss" not in log.read_text():
-                assert process.poll() is None
-                time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        said = "".join(process.communicate(timeout=120))
-    assert process.returncode == 130
+    command = ["mtlsr.search", *arguments(cache, small_photographs, *given)]
+    runs = [tmp_path / "search" / name for name in "01"]
+    code, said = stopped_side_by_side(tmp_path, command, runs, signal.SIGINT)
+    assert code == 130
     assert "The same command goes on with it: search.resume=" in said
-    for log in logs:
-        assert json.loads((log.parent / "manifest.json").read_text())["status"] == "interrupted"
-        assert (log.parent / "checkpoints" / "restoration" / "last.ckpt").is_file()
     assert len(trials.unfinished(study(tmp_path / "search"), 2)) == 1
 
 

@@ -2,13 +2,10 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
@@ -27,7 +24,7 @@ from tests.conftest import QUICK
 from tests.runs.test_guard import broken
 from tests.runs.test_resuming import Died
 from tests.same_runs import logged
-from tests.sweeps.killed import ROOT, run_undisturbed_and_killed
+from tests.sweeps.killed import run_undisturbed_and_killed, stopped_side_by_side
 
 LOGGED = "trainer.log_every=1"
 
@@ -424,10 +421,13 @@ def test_overrides_beside_resume_are_refused_where_they_would_be_lost(train, tmp
 def test_two_processes_are_never_at_work_in_one_folder(train, tmp_path):
     for place, given in (("sweep", "seed=0,1"), ("sweep/1", "seed=0,1")):
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
+        unfinished = tmp_path / place / ".last.ckpt.7.tmp"  # of the other process
+        unfinished.touch()
         with FileLock(tmp_path / place / ".lock"):
             code, said, error = train(given)
         assert code == 1
         assert re.search(f"Another process is at work in '[^']*{place}'", said + error)
+        assert unfinished.exists()
     assert (tmp_path / "sweep" / "0" / "results.json").is_file()
     assert not (tmp_path / "sweep" / "1" / "results.json").exists()
     assert train("seed=0,1", "sweep.resume=sweep")[0] == 0
@@ -466,26 +466,10 @@ def test_jobs_side_by_side_end_in_their_way_when_they_are_asked_to(
     given = ["-m", "loss.lambda2=0.1,0.5,0.7", *arguments(cache, small_photographs)]
     given += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", LOGGED]
     given += ["schedule.restoration.steps=100000", "schedule.restoration.validations=0"]
-    logs = [tmp_path / "sweep" / name / "metrics.csv" for name in "01"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "mtlsr.train", *given],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        for log in logs:
-            while not log.exists() or "restoration/loss" not in log.read_text():
-                assert process.poll() is None
-                time.sleep(0.05)
-        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-        said = process.communicate(timeout=120)[1]
-    assert process.returncode == 128 + number
+    runs = [tmp_path / "sweep" / name for name in "01"]
+    code, said = stopped_side_by_side(tmp_path, ["mtlsr.train", *given], runs, number)
+    assert code == 128 + number
     assert "Traceback" not in said
     assert "Ctrl-C again ends them now." in said
-    for log in logs:
-        assert json.loads((log.parent / "manifest.json").read_text())["status"] == "interrupted"
-        assert (log.parent / "checkpoints" / "restoration" / "last.ckpt").is_file()
     assert not (tmp_path / "sweep" / "2" / "manifest.json").exists()
     assert (tmp_path / "sweep" / "sweep.csv").is_file()

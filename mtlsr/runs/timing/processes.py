@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from omegaconf import DictConfig
 
+from mtlsr.runs.proc import parents
 from mtlsr.runs.schema import ConfigError
 
 POLL, MEMORY_POLL = 0.005, 0.05
@@ -90,9 +91,9 @@ def anonymous(pid: int) -> int:
     Pages of mapped files, libraries and stores of photographs among them, are left out: the system
     takes them back when it needs memory.
     """
-    parents = {own: parent for own, parent in map(_parent, _pids()) if parent}
+    started = parents()
     tree = {pid}
-    while more := {own for own, parent in parents.items() if parent in tree} - tree:
+    while more := {own for own, parent in started.items() if parent in tree} - tree:
         tree |= more
     return sum(resident(own).get("RssAnon", 0) for own in tree)
 
@@ -115,18 +116,6 @@ def check_proc(part: str) -> None:
     """
     if not Path("/proc/self/status").exists():
         raise ConfigError(f"part={part} needs a system that has /proc, which Linux has.")
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _parent(pid: int) -> tuple[int, int]:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return pid, 0
-    return pid, int(stat.rpartition(")")[2].split()[1])  # the name before it may hold anything
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

@@ -135,7 +135,7 @@ def check_config(study: optuna.Study, folder: Path, config: Mapping[str, Any]) -
     Raises:
         ConfigError: The files under conf/ have changed.
     """
-    ours = {key: value for key, value in config.items() if key not in ("search", "sweep", "folder")}
+    ours = {key: value for key, value in config.items() if key != "search"}
     theirs = study.user_attrs.get(CONFIG)
     if theirs is None:
         study.set_user_attr(CONFIG, ours)
