@@ -63,6 +63,10 @@ def check(cfg: DictConfig) -> None:
         Path("outputs") if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder),
         "the run's folder goes there: choose another with hydra.run.dir=<folder>.",
     )
+    if cfg.sweep.stage1 is not None:
+        _check_writable(
+            Path(cfg.sweep.stage1), "jobs share their stage 1 in it: choose another sweep.stage1."
+        )
 
 
 def _check_single_task(cfg: DictConfig) -> None:

@@ -57,6 +57,10 @@ ERROR = "error.txt"
 
 FAILED = 1
 
+# Our launchers' files have the names of the plugins' schemas, which check them. Said here, because
+# a process of joblib's imports this file before Hydra warns there.
+warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
+
 
 def conf_folder() -> Path:
     """Where `conf/` is: inside the package when installed, beside it in a checkout."""
@@ -91,8 +95,6 @@ def execute(
     keep_freed_memory()
     # Of its warnings about files, what the user can act on is said by errors.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # Our launchers' files have the names of the plugins' schemas, which check them.
-    warnings.filterwarnings("ignore", message=r"[\s\S]*validated against ConfigStore schema")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits itself
     sys.argv[1:] = [quoted(argument, sys.argv[1:]) for argument in _sweeping_first(sys.argv[1:])]
     codes: list[int] = []

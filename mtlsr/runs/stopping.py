@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mtlsr.runs.proc import parents
+from mtlsr.runs.schema import ConfigError
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -39,8 +40,18 @@ def ending_tidily() -> None:
 
 
 def side_by_side(settings: Any) -> bool:
-    """Whether Hydra's settings let jobs run in several processes that are started from here."""
-    return str(settings.launcher["_target_"]).endswith("JoblibLauncher")
+    """Whether Hydra's settings let jobs run in several processes that are started from here.
+
+    Raises:
+        ConfigError: In no process at all.
+    """
+    if not str(settings.launcher["_target_"]).endswith("JoblibLauncher"):
+        return False
+    if settings.launcher.n_jobs == 0:
+        raise ConfigError(
+            "hydra.launcher.n_jobs is 0; it must be a number of jobs, or -1: as many as cores."
+        )
+    return True
 
 
 @contextmanager

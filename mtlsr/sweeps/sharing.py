@@ -24,8 +24,11 @@ RECORD = "stage1.json"
 CHECKPOINTS = "checkpoints"
 
 OTHER = (
-    *INDIFFERENT, "name", "schedule.restoration", "loss.lambda1", "loss.lambda2", "loss.lambda3",
-    "loss.lambda4", "loss.adversarial", "loss.realism.start", "freeze_realism",
+    *INDIFFERENT, "name", "schedule.restoration", "freeze_realism",
+    "loss.lambda1", "loss.lambda2", "loss.lambda3", "loss.lambda4", "loss.adversarial",
+    "loss.smoothness.output", "loss.smoothness.luma", "loss.smoothness.reconstruction",
+    "loss.smoothness.consistency", "loss.realism.start", "loss.realism.statistic",
+    "loss.realism.average", "loss.realism.window", "loss.structure.map",
 )  # fmt: skip
 """What stage 1 knows nothing of. All else counts, so that a new key is never forgotten."""
 

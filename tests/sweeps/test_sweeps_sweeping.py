@@ -151,11 +151,14 @@ def manifest(folder: Path) -> dict:
         (["loss.lambda3=shuffle(1,2)"], "loss.lambda3=shuffle(1,2) has another order each time"),
         (["loss.lambda3=range(1,0)"], "loss.lambda3=range(1,0) has no values"),
         (["loss.lambda3=interval(0,1)"], "BasicSweeper does not support sweep type : INTERVAL"),
+        (["sweep.stage1=a_file"], "a_file' cannot be written (Not a directory); jobs share their"),
+        (["sweep.stage1=a_file/new"], "a_file' cannot be written (Not a directory); jobs share"),
     ],
 )
 def test_what_cannot_be_reported_refuses_the_sweep_before_its_first_job(
     train, tmp_path, overrides, said
 ):
+    (tmp_path / "a_file").touch()
     code, _, error = train("loss.lambda2=0.1,0.5", *overrides)
     assert code == 1
     assert said in error
@@ -200,6 +203,37 @@ def test_another_stage_1_is_never_shared(train, tmp_path, swept):
     assert train(swept)[0] == 0
     keys = [manifest(tmp_path / "sweep" / str(number))["stage1"]["key"] for number in range(2)]
     assert len(set(keys)) == 2
+
+
+def test_what_weighs_stage_2_alone_leaves_stage_1_shared(train, tmp_path):
+    changed = ["loss.lambda1=0.9", "loss.lambda2=0.3", "loss.lambda3=0.7", "loss.lambda4=2"]
+    changed += ["loss.smoothness.output=0.8", "loss.smoothness.luma=0.3"]
+    changed += ["loss.smoothness.reconstruction=0.2", "loss.smoothness.consistency=0.3"]
+    changed += ["loss.realism.statistic=mean_std", "loss.realism.average=0.9"]
+    changed += ["loss.realism.window=16", "loss.realism.start=0.1", "loss.structure.map=0.5"]
+    changed += ["freeze_realism=true", "schedule.restoration.lr=0.0003"]
+    shelf = f"sweep.stage1={tmp_path}/shelf"
+    assert train(shelf)[0] == 0
+    (tmp_path / "sweep").rename(tmp_path / "default")
+    assert train(shelf, *changed)[0] == 0
+    lineage = manifest(tmp_path / "sweep" / "0")["stage1"]
+    assert lineage["trained_by"].endswith("sweep/0")
+    assert lineage["key"] == manifest(tmp_path / "default" / "0")["stage1"]["key"]
+    assert len(list((tmp_path / "shelf").glob("*/stage1.json"))) == 1
+    assert train(*changed, "hydra.run.dir=alone", sweep=False)[0] == 0
+    theirs, ours = (
+        load_file(tmp_path / run / "model" / "model.safetensors") for run in ("alone", "sweep/0")
+    )
+    assert all((ours[name] == value).all() for name, value in theirs.items())
+
+
+def test_no_jobs_at_a_time_are_refused_before_the_first(train, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    given = "hydra/launcher=joblib", "hydra.launcher.n_jobs=0"
+    code, said, error = train("loss.lambda2=0.1,0.5", *given)
+    assert (code, said) == (1, "")
+    assert error.startswith("mtlsr: hydra.launcher.n_jobs is 0; it must be")
+    assert not (tmp_path / "sweep").exists()
 
 
 def test_a_damaged_stage_1_is_trained_again(train, tmp_path):
@@ -470,6 +504,7 @@ def test_jobs_side_by_side_end_in_their_way_when_they_are_asked_to(
     code, said = stopped_side_by_side(tmp_path, ["mtlsr.train", *given], runs, number)
     assert code == 128 + number
     assert "Traceback" not in said
+    assert "Warning" not in said
     assert "Ctrl-C again ends them now." in said
     assert not (tmp_path / "sweep" / "2" / "manifest.json").exists()
     assert (tmp_path / "sweep" / "sweep.csv").is_file()

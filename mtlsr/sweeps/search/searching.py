@@ -145,6 +145,7 @@ def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train)
     ours = [each for each in HydraConfig.get().overrides.hydra if "launcher" in each]
     place = [f"hydra.sweep.dir={literal(str(folder))}", "hydra.mode=MULTIRUN"]
     composed = hydra.compose_config("train", [*given, *ours, *place], run_mode=RunMode.MULTIRUN)
+    beside = side_by_side(composed.hydra)
 
     def work(job: DictConfig) -> object:
         try:
@@ -161,7 +162,7 @@ def _launcher(own: DictConfig, folder: Path, given: Sequence[str], train: Train)
 
     def launch(jobs: Sequence[Sequence[str]], first: int) -> None:
         codes: list[int] = []
-        with patient(codes) if side_by_side(composed.hydra) else nullcontext():
+        with patient(codes) if beside else nullcontext():
             launcher.launch(jobs, first)
         if codes:
             raise Interrupted("Stopped.", codes[0] - 128)
