@@ -50,7 +50,7 @@ def main() -> None:
     """Serve the command line."""
     from mtlsr.runs.command import execute
 
-    execute("report", run, check)
+    execute("report", run, check, sweeps=False)
 
 
 def _folders(cfg: DictConfig) -> list[Path]:

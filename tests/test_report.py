@@ -30,6 +30,7 @@ def test_the_report_can_be_made_again(command, tmp_path):
         (["sweep=one", "metrics=[much]"], "metrics is ['much']; choose from psnr_y"),
         (["sweep=one,"], "sweep is 'one,', which has an empty entry."),
         (["sweep=[one,./one]"], "sweep has a folder twice: one, one."),
+        (["-m", "sweep=one"], "mtlsr.report does one thing at a time: -m has no meaning here."),
         ([], "sweep"),
     ],
 )
