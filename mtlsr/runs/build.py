@@ -44,7 +44,7 @@ def architecture(cfg: DictConfig) -> dict[str, Any]:
 
 def single_task(cfg: DictConfig) -> str | None:
     """Name of the network of one task that takes the place of both stages; None = a pair."""
-    options = cfg.backbone.get("single_task")  # earlier runs have no such key
+    options = cfg.backbone.single_task
     return None if options is None else str(options.get("name"))
 
 
@@ -60,9 +60,7 @@ def networks(cfg: DictConfig) -> SRNetwork:
 def recipe(cfg: DictConfig, stage: StageName) -> Recipe:
     """How a stage is optimised."""
     schedule = cfg.schedule[stage]
-    # Earlier runs have no word for the optimiser.
-    names = [entry.name for entry in fields(Recipe) if entry.name in schedule]
-    values = {name: schedule[name] for name in names}
+    values = {entry.name: schedule[entry.name] for entry in fields(Recipe)}
     try:
         return Recipe(**values | {"betas": tuple(schedule.betas)})
     except ValueError as error:
@@ -104,7 +102,7 @@ def restoration_stage(
 
 def _compile(cfg: DictConfig, network: nn.Module) -> None:
     """Let the network be compiled when it is first called; its weights keep their names."""
-    if cfg.trainer.get("compile"):  # earlier runs have no such key
+    if cfg.trainer.compile:
         network.compile()
 
 
@@ -136,14 +134,14 @@ def trainer(
 ) -> pl.Trainer:
     """Lightning's Trainer for a stage; one without a folder is made to be looked at."""
     own, schedule = cfg.trainer, cfg.schedule[stage]
-    if own.get("profile") and folder is not None:  # earlier runs have no such key
+    if own.profile and folder is not None:
         options["profiler"] = StepProfiler(folder / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
     return pl.Trainer(
         accelerator=own.accelerator,
         devices=own.devices,
         num_nodes=own.num_nodes,
-        sync_batchnorm=own.get("sync_batchnorm", False),  # earlier runs have no such key
+        sync_batchnorm=own.sync_batchnorm,
         strategy=own.strategy,
         precision=hardware.precision(cfg),  # type: ignore[arg-type]
         deterministic=own.deterministic,

@@ -47,7 +47,7 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
         yield manifest
     except Interrupted as stop:
         manifest.write(status="interrupted")
-        if cfg.trainer.get("requeue") and stop.number != signal.SIGINT:
+        if cfg.trainer.requeue and stop.number != signal.SIGINT:
             requeue()
         raise
     except Pruned:

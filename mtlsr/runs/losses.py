@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import nn
 
 from mtlsr.networks.base import FirstBlock
@@ -63,7 +63,7 @@ def _restoration_objective(loss: DictConfig, judge: FirstBlock | None) -> Object
             SmoothnessTerm,
             kind=loss.smoothness.distance,
             output=loss.smoothness.output,
-            luma=_luma(loss),
+            luma=loss.smoothness.luma,
             reconstruction=loss.smoothness.reconstruction,
             consistency=loss.smoothness.consistency,
         ),
@@ -130,7 +130,7 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
         ConfigError: The method and something else of the configuration do not go together.
         ValueError: An unknown method or option, a missing package, or nothing to balance.
     """
-    options = plain(_balancing(cfg))
+    options = plain(cfg.balancing)
     name, stages = options.pop("name"), options.pop("stages")
     del options["diagnose_every"]
     for listed in stages:
@@ -150,7 +150,7 @@ def balancer(cfg: DictConfig, stage: StageName, terms: Objective) -> Balancer | 
                 f"balancing={name} takes gradients of single terms, which the scaler of "
                 f"trainer.precision={precision} does not reach; use bf16-mixed or 32-true."
             )
-        if cfg.trainer.get("compile"):  # earlier runs have no such key
+        if cfg.trainer.compile:
             raise ConfigError(
                 f"balancing={name} takes gradients at maps inside the networks, of which "
                 "trainer.compile=true leaves nothing to see; set it to false."
@@ -165,7 +165,7 @@ def diagnose_every(cfg: DictConfig) -> int:
 
     Compiled networks are one node of the graph: at the maps inside them there are no gradients.
     """
-    return 0 if cfg.trainer.get("compile") else int(_balancing(cfg).diagnose_every)
+    return 0 if cfg.trainer.compile else int(cfg.balancing.diagnose_every)
 
 
 def _term(key: str, term: type[nn.Module], **options: Any) -> nn.Module:
@@ -185,20 +185,9 @@ def _check_together(cfg: DictConfig) -> None:
             "image less its own mean is 0; it takes 2 at least, or another statistic."
         )
     inner = loss.smoothness
-    smoothness = loss.lambda1 * (inner.output + _luma(loss) + inner.consistency)
+    smoothness = loss.lambda1 * (inner.output + inner.luma + inner.consistency)
     if not (smoothness or loss.lambda2 or loss.lambda3):
         raise ConfigError(
             "nothing would train stage 2's network: loss.lambda2, loss.lambda3, and loss.lambda1 "
             "or loss.smoothness.output, luma and consistency are all 0."
         )
-
-
-def _balancing(cfg: DictConfig) -> DictConfig:
-    # Folders of earlier runs have no such choice.
-    plain = {"name": FIXED, "stages": [], "diagnose_every": 0}
-    return cfg.get("balancing") or OmegaConf.create(plain)
-
-
-def _luma(loss: DictConfig) -> float:
-    """An inner weight that folders of earlier runs do not have."""
-    return float(loss.smoothness.get("luma", 0.0))

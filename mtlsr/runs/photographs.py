@@ -52,8 +52,7 @@ def stage_store(
     """The decoded photographs of `stage_dataset` that a stage trains on, or is validated on."""
     paths = files.train if split == "train" else files.val
     own = _realism(cfg) if stage == "realism" else None
-    # Folders of earlier runs have no such choice.
-    shrunk = (own or cfg.dataset).get("shrunk", ()) if split == "train" else ()
+    shrunk = (own or cfg.dataset).shrunk if split == "train" else ()
     if own is not None and not own.downscale:
         return Store.open(paths, 1, cache_folder(cfg), shrunk=shrunk)
     given = files.given_lr(paths, cfg.scale)
@@ -91,7 +90,7 @@ def _usable(
     cfg: DictConfig, files: Dataset, least: Mapping[str, int], node: DictConfig
 ) -> tuple[Dataset, list[ImageError]]:
     """Files with at least so many pixels each way, by split; `node` says what becomes of others."""
-    choice = node.get("unusable", "refuse")  # folders of earlier runs have no such choice
+    choice = node.unusable
     decoded = Decoded(cache_folder(cfg).parent / "decoded.json") if choice == "skip" else None
     kept: dict[str, list[Path]] = {}
     errors: list[ImageError] = []
@@ -103,8 +102,7 @@ def _usable(
 
 def _realism(cfg: DictConfig) -> DictConfig | None:
     """Stage 1's own choice of photographs; None where it takes stage 2's."""
-    own = cfg.dataset.get("realism")  # folders of earlier runs have no such choice
-    return None if own is None or own.name == "same" else own
+    return None if cfg.dataset.realism.name == "same" else cfg.dataset.realism
 
 
 def _named(own: DictConfig, key: str) -> Dataset:
@@ -145,7 +143,7 @@ def degradation(generator: DictConfig) -> Degradation:
     """
     values = plain(generator)
     values.pop("realism", None)
-    kind = values.pop("name", "classical")  # folders of earlier runs name none
+    kind = values.pop("name")
     if kind not in DEGRADATIONS:
         raise ConfigError(
             f"The degradation's name is {kind!r}; it is one of {', '.join(DEGRADATIONS)}."

@@ -19,7 +19,7 @@ class Start:
     stage: StageName | None = None
     """The stage that was in training or had ended; None = the run begins."""
     rows: int | None = None
-    """Rows of metrics.csv that were written by then; None = all, an earlier run did not say."""
+    """Rows of metrics.csv that were written by then; None = all of them."""
 
 
 def find_start(cfg: DictConfig, folder: Path) -> Start:
@@ -42,7 +42,7 @@ def find_start(cfg: DictConfig, folder: Path) -> Start:
             for error in errors:
                 announce(str(error))
             announce(f"Going on with {stage} after step {step} of {total}, from {path.name}.")
-            return Start(stage, state.get("rows"))
+            return Start(stage, state["rows"])
     return Start(rows=0)
 
 

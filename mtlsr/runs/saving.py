@@ -119,9 +119,8 @@ class Checkpoints(pl.Callback):
 
 
 def generators_in(checkpoint: State) -> list[dict[str, Any]]:
-    """The generators' states, process by process; none of a checkpoint of an earlier version."""
-    own = checkpoint.get("callbacks", {}).get(Checkpoints.__qualname__, {})
-    found: list[dict[str, Any]] = own.get("generators", [])
+    """The generators' states, process by process."""
+    found: list[dict[str, Any]] = checkpoint["callbacks"][Checkpoints.__qualname__]["generators"]
     return found
 
 

@@ -96,7 +96,7 @@ def _fine_tune(cfg: DictConfig, model: SRNetwork) -> None:
 
 def _generator(config: Any) -> str:
     """Kind of stage 1's generator, which settles what the realism vector's entries are."""
-    kind: str = config["degradation"]["realism"].get("name", "classical")  # earlier runs name none
+    kind: str = config["degradation"]["realism"]["name"]
     return kind
 
 

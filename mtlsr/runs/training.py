@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
@@ -98,17 +97,15 @@ class Training:
     def _callbacks(
         self, name: StageName, resumed: Path | None, extra: Sequence[pl.Callback]
     ) -> list[pl.Callback]:
-        # Folders of earlier runs name neither.
-        rhythm: Any = self.cfg.trainer.get("checkpoint") or {}
-        watch: Any = self.cfg.trainer.get("guard") or {}
-        policy, kept = watch.get("policy", "stop"), folder_of(self.folder, name)
+        rhythm, guard = self.cfg.trainer.checkpoint, self.cfg.trainer.guard
+        kept = folder_of(self.folder, name)
         checkpoints = Checkpoints(
             kept,
             MONITORED[name],
-            rhythm.get("steps", 0),
-            rhythm.get("minutes", 0),
+            rhythm.steps,
+            rhythm.minutes,
             resumed,
-            first=policy == "rewind",
+            first=guard.policy == "rewind",
         )
         decay = self.cfg.schedule[name].averaging
         return [
@@ -117,7 +114,7 @@ class Training:
             *extra,
             self.progress,
             StopOnSignal(self.signals, checkpoints),
-            Guard(name, self.folder, kept, policy, watch.get("explosion", 0)),
+            Guard(name, self.folder, kept, guard.policy, guard.explosion),
         ]
 
     def _cut_logs(self, name: StageName) -> None:

@@ -52,15 +52,14 @@ def shared_stage1(
         loggers: Are told what the other job logged in stage 1.
     """
     alone = cfg.trainer.devices * cfg.trainer.num_nodes == 1
-    shelves = (cfg.get("sweep") or {}).get("stage1")  # folders of earlier runs have no such choice
-    if shelves is None or not alone:
+    if cfg.sweep.stage1 is None or not alone:
         yield
         return
     own = folder_of(folder, "realism")
     begun = own.is_dir() and any(own.iterdir())
     further = folder_of(folder, "restoration").is_dir()
     name = key(manifest)
-    shelf = Path(shelves) / name
+    shelf = Path(cfg.sweep.stage1) / name
     shelf.parent.mkdir(parents=True, exist_ok=True)
     with _locked(shelf):
         record = _verified(shelf)
@@ -90,7 +89,7 @@ def key(manifest: Manifest) -> str:
         node: Any = OmegaConf.select(config, parent) if parent else config
         if node is not None and last in node:
             del node[last]
-    if "realism" not in config.balancing.get("stages", []):
+    if "realism" not in config.balancing.stages:
         del config["balancing"]
     config["stages"] = ["realism"]
     made_of = {name: values[name] for name in ("data", "commit", "diff", "versions", "hardware")}

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from mtlsr.objective.balancing.table import FIXED, METHODS
@@ -49,12 +48,6 @@ def test_stage_one_is_left_alone_unless_it_is_named(compose):
     both = compose("train", "balancing=upgrad", "balancing.stages=[realism,restoration]")
     assert made(both, "realism").names == TERMS
     assert made(compose("train"), "restoration") is None
-
-
-def test_folders_of_earlier_runs_are_not_balanced(compose):
-    cfg = OmegaConf.to_container(compose("train"), resolve=True)
-    del cfg["balancing"]
-    assert made(OmegaConf.create(cfg)) is None
 
 
 @pytest.mark.parametrize(

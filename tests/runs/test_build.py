@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
 from mtlsr.data.degradation import Realistic, bicubic, classical, realistic
 from mtlsr.data.images import read_image, write_image
@@ -300,17 +299,6 @@ def test_data_sets_that_cannot_be_had_are_refused(compose, monkeypatch, tmp_path
         photographs.samples(cfg, "realism", photographs.dataset(cfg))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_folders_of_earlier_runs_lack_the_newer_keys(compose, small_photographs):
-    cfg = compose("train")
-    stored_config = OmegaConf.to_container(cfg, resolve=True)
-    for key in ("realism", "fraction", "fraction_seed", "parts", "shrunk"):
-        del stored_config["dataset"][key]
-    old = OmegaConf.create(stored_config)
-    assert photographs.fingerprint(old, photographs.dataset(old)) == photographs.fingerprint(
-        cfg, photographs.dataset(cfg)
-    )
 
 
 def test_paths_of_stage_one_are_quoted():

@@ -9,7 +9,6 @@ import hydra
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from mtlsr import Upscaler, evaluate, predict
@@ -116,12 +115,6 @@ def test_fine_tuning_starts_from_the_model(compose, finished):
         torch.testing.assert_close(value, after[name], atol=1e-8, rtol=1e-6)
     with pytest.raises(ConfigError, match=r"holds span ×4 .*; this run trains residual/unet ×4"):
         check(compose("train", f"init={finished}"))
-
-
-def test_runs_from_before_there_were_single_tasks_have_none(compose):
-    stored = OmegaConf.to_container(compose("train"), resolve=True)
-    del stored["backbone"]["single_task"]
-    assert build.single_task(OmegaConf.create(stored)) is None
 
 
 @pytest.mark.parametrize(
