@@ -5,8 +5,8 @@
 
 Every photograph is degraded by `degradation=realistic`, differently in each sample, and enlarged by
 bicubic interpolation and by each set of weights. The last one, by default x4_real after x4, is
-compared with all before it. The tables are written into README.md beside this file, every figure
-into table.csv, pictures into four.webp.
+compared with all before it, apart on the samples that the generator left clean. The tables are
+written into README.md beside this file, every figure into table.csv, pictures into four.webp.
 """
 
 import argparse
@@ -74,23 +74,34 @@ def picture(path: Path, methods: Mapping[str, Method], pairs: Sequence[Evaluatio
     Image.fromarray(np.vstack(rows)).save(path, quality=80, method=6)
 
 
-def quality(found: dict[str, list[dict[str, float]]], samples: int) -> str:
-    """A line for each method, and one for each difference with its interval over photographs."""
-    values = {
-        method: {
-            name: np.array([row[name] for row in rows]).reshape(-1, samples) for name in MEASURED
-        }
-        for method, rows in found.items()
-    }
+def quality(
+    found: Mapping[str, Sequence[dict[str, float]]],
+    pairs: Sequence[tuple[EvaluationPair, np.ndarray]],
+    clean: bool,
+) -> str:
+    """Of the samples that are clean, or of the degraded: a line for each method, and one for each
+    difference with its interval over photographs, each of which counts once."""
+    places: dict[str, list[int]] = {}
+    for place, (pair, strengths) in enumerate(pairs):
+        if strengths.any() != clean:
+            places.setdefault(pair.name, []).append(place)
+
+    def values(method: str, measure: str) -> np.ndarray:
+        rows = found[method]
+        own = [[rows[place][measure] for place in each] for each in places.values()]
+        return np.array([np.mean(each) for each in own])
+
     lines = [
-        [method, *(m.text(own[name].mean()) for name, m in MEASURED.items())]
-        for method, own in values.items()
+        [method, *(m.text(values(method, n).mean()) for n, m in MEASURED.items())]
+        for method in found
     ]
-    *others, ours = values
+    *others, ours = found
     for other in others:
-        differences = [(values[ours][n] - values[other][n]).mean(axis=1)[None] for n in MEASURED]
-        lines.append([f"{ours} - {other}", *(str(paired_interval(d)) for d in differences)])
-    return markdown(["", *(measure.title for measure in MEASURED.values())], lines)
+        apart = [values(ours, n) - values(other, n) for n in MEASURED]
+        lines.append([f"{ours} - {other}", *(str(paired_interval(each[None])) for each in apart)])
+    count = sum(map(len, places.values()))
+    head = f"{count} low resolutions of {len(places)} photographs"
+    return markdown([head, *(measure.title for measure in MEASURED.values())], lines)
 
 
 @torch.inference_mode()
@@ -132,12 +143,13 @@ def main() -> None:
     write_csv(
         HERE / "table.csv",
         [
-            {"method": name, "image": pair.name, **row}
+            {"method": name, "image": pair.name, "clean": int(not strengths.any()), **row}
             for name, rows in found.items()
-            for (pair, _), row in zip(pairs, rows, strict=True)
+            for (pair, strengths), row in zip(pairs, rows, strict=True)
         ],
     )
-    write_table(HERE / "README.md", quality(found, asked.samples), "quality")
+    for part in ("degraded", "clean"):
+        write_table(HERE / "README.md", quality(found, pairs, part == "clean"), part)
     *_, trained = models.values()
     assert trained.realism is not None
     write_table(HERE / "README.md", vector(trained.realism.eval(), pairs), "vector")
