@@ -7,6 +7,7 @@ they are. Give the arguments that the study's README names. What was stopped goe
 where every figure is the same to the last digit.
 """
 
+import json
 import math
 import os
 import shutil
@@ -16,6 +17,9 @@ from pathlib import Path
 
 from experiments.common import call
 from mtlsr.files import read_csv
+from mtlsr.runs.manifest import CODE, describe
+from mtlsr.runs.manifest import NAME as MANIFEST
+from mtlsr.sweeps import settings
 
 EXPERIMENTS = Path(__file__).parent
 PLACE = Path("outputs") / "reproduced"
@@ -32,12 +36,14 @@ def reproduce(study: str, arguments: Sequence[str]) -> bool:
     """Run a study again and print what agrees; whether all does.
 
     Raises:
-        SystemExit: There is no such study, it has no figures yet, or it fails.
+        SystemExit: There is no such study, it has no figures yet, it was begun on other code, or it
+            fails.
     """
     before = sorted((EXPERIMENTS / study).glob("*.csv"))
     if not before:
         raise SystemExit(f"experiments/{study} has no figures to compare with.")
     place = PLACE / study
+    _check_code(place)
     copy = place / "experiments"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(EXPERIMENTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -59,6 +65,18 @@ def reproduce(study: str, arguments: Sequence[str]) -> bool:
     return same
 
 
+def _check_code(place: Path) -> None:
+    """Refuse to go on with what other code began: its jobs that are done would not run again."""
+    now = describe({})
+    for path in sorted(place.rglob(MANIFEST)):
+        then = json.loads(path.read_text(encoding="utf-8"))
+        if any(then.get(name) != now[name] for name in CODE):
+            raise SystemExit(
+                f"{path.parent} is of other code (commit {then.get('commit')}); delete {place} to "
+                "run the study again."
+            )
+
+
 def compare(before: Path, after: Path) -> tuple[str, bool]:
     """What of a table agrees, in words, and whether all of it does."""
     if not after.is_file():
@@ -66,8 +84,12 @@ def compare(before: Path, after: Path) -> tuple[str, bool]:
     old, new = _read(before), _read(after)
     if (then := set().union(*old)) != (now := set().union(*new)):
         return f"other columns: {', '.join(sorted(then ^ now))}.", False
-    if [_labels(row) for row in old] != [_labels(row) for row in new]:
+    if len(old) != len(new):
         return f"other rows: {len(old)} then, {len(new)} now.", False
+    for number, (a, b) in enumerate(zip(map(_labels, old), map(_labels, new), strict=True), 1):
+        other = [f"{key} was {a[key]} and is {b[key]}" for key in a if a[key] != b[key]]
+        if other:
+            return f"row {number} is another one: {', '.join(other)}.", False
     pairs = [
         (column, float(value), float(other[column]))
         for row, other in zip(old, new, strict=True)
@@ -110,8 +132,9 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def _labels(row: Row) -> dict[str, str | None]:
-    """What is no figure, and which columns hold one."""
-    return {key: None if _figure(key, value) else value for key, value in row.items()}
+    """What is no figure, in a form that can be compared (`1` of `1.0`); None where one is."""
+    labels = {key: settings.read(value) for key, value in row.items()}
+    return {key: None if _figure(key, row[key]) else text for key, text in labels.items()}
 
 
 def _figure(column: str, value: str) -> bool:

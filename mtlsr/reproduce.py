@@ -51,11 +51,14 @@ def reproduce(run: Path) -> bool:
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What is not as it was then, a line each."""
+    from mtlsr.runs.manifest import CODE
+
     lines = []
-    for key in ("commit", "diff", "hardware"):
+    for key in (*CODE, "hardware"):
         if before.get(key) != now.get(key):
             old, new = before.get(key), now.get(key)
-            lines.append(f"{key} differs" + ("." if key == "diff" else f": {old} then, {new} now."))
+            said = "." if key in ("diff", "untracked") else f": {old} then, {new} now."
+            lines.append(f"{key} differs{said}")
     old, new = before.get("versions", {}), now.get("versions", {})
     lines += [
         f"{name} was {old.get(name, 'absent')} then, and is {new.get(name, 'absent')} now."

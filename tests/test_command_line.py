@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
 from PIL import Image
 from safetensors.torch import load_file
 
 from mtlsr.runs.command import _home, _plain, execute, quoted
+from mtlsr.runs.processes import job_alone
 from mtlsr.train import check, run
 from tests.conftest import QUICK, unprivileged
 
@@ -155,6 +159,23 @@ def test_a_sweep_has_a_folder_and_a_wandb_run_for_each_job(call, tmp_path):
     assert manifests[0]["data"] == manifests[1]["data"]
     runs = {path.name for path in (tmp_path / "sweep").glob("*/wandb/offline-run-*")}
     assert len(runs) == 2
+
+
+def test_the_command_line_of_a_jobs_processes_is_that_of_a_run(monkeypatch, tmp_path):
+    hydra = {
+        "mode": RunMode.MULTIRUN,
+        "run": {"dir": "."},
+        "runtime": {"output_dir": str(tmp_path)},
+    }
+    given = ["loss.lambda2=0.5", "sweep.resume='sweep'"]
+    settings = OmegaConf.create(hydra | {"overrides": {"task": given}})
+    monkeypatch.setattr(HydraConfig, "get", lambda: settings)
+    before = ["mtlsr.train", "-m", "loss.lambda2=0.1,0.5", "sweep.resume='sweep'"]
+    monkeypatch.setattr(sys, "argv", list(before))
+    with job_alone():
+        assert sys.argv == ["mtlsr.train", "loss.lambda2=0.5", "hydra.mode=RUN"]
+        assert settings.run.dir == str(tmp_path)
+    assert sys.argv == before
 
 
 def test_the_flag_of_a_sweep_may_stand_last(command, tmp_path, cache, small_photographs):

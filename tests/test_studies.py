@@ -282,7 +282,8 @@ def table(path: Path, *rows: str) -> Path:
             False,
         ),
         (["a,2,1.5"], "other rows: 2 then, 1 now.", False),
-        (["a,2,1.5", "b,2,1"], "other rows: 2 then, 2 now.", False),
+        (["a,2,1.5", "b,2,1"], "row 2 is another one: value was  and is None.", False),
+        (["a,2,1.5", "c,2,"], "row 2 is another one: variant was b and is c.", False),
     ],
 )
 def test_reproducing_says_which_figures_agree(tmp_path, rows, said, same):
@@ -307,7 +308,21 @@ def test_what_is_no_figure_is_not_counted_and_no_number_agrees_with_no_number(tm
         False,
     )
     after.write_text(f"{head}0,0,27,0.1,28.5,nan\n1,1,29,0.2,29.25,5.25\n")
-    assert reproduce.compare(before, after) == ("other rows: 2 then, 2 now.", False)
+    assert reproduce.compare(before, after) == (
+        "row 2 is another one: image was 28 and is 29.",
+        False,
+    )
+    after.write_text(f"{head}0,0,27,0.10,28.5,nan\n1,1,28,2e-1,29.5,5.5\n")
+    assert reproduce.compare(before, after)[1]
+
+
+def test_what_other_code_began_is_not_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "PLACE", tmp_path)
+    job = tmp_path / "optimiser" / "outputs" / "optimiser" / "0" / "1"
+    job.mkdir(parents=True)
+    (job / "manifest.json").write_text(json.dumps({"commit": "another", "status": "done"}))
+    with pytest.raises(SystemExit, match=r"optimiser/0/1 is of other code \(commit another\)"):
+        reproduce.reproduce("optimiser", [])
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ LISTS = ("benchmarks", "model", "results", "sweep")
 SEVERAL = ("ab", "sweep")
 """Those that name several, with commas between them."""
 
+MANIFEST = "manifest.json"
+"""As in mtlsr/runs/manifest.py, whose imports --help does not wait for."""
+
 ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
 
@@ -109,6 +112,8 @@ def execute(
             sys.argv[1:] += _home(command, sys.argv[1:])
             jobs = _jobs(sys.argv[1:])
             composed = [_check(command, overrides, check) for overrides in jobs]
+            if command == "train" and jobs and not _sweeps(sys.argv[1:]):
+                _check_home(sys.argv[1:])
             if around is None or not jobs or not _sweeps(sys.argv[1:]):
                 serve()
             else:
@@ -117,7 +122,7 @@ def execute(
                 folder = Path(settings.sweep.dir)
                 sys.argv.append(quoted(f"hydra.sweep.dir={folder}", []))
                 patience = patient(codes) if side_by_side(settings) else nullcontext()
-                with around(composed, folder, jobs), patience:
+                with around(composed, folder, jobs), patience, _launched(folder):
                     serve()
     except KeyboardInterrupt:
         codes.append(INTERRUPTED)
@@ -137,6 +142,22 @@ def _flushed() -> Iterator[None]:
         yield
     finally:
         sys.stdout.flush()
+
+
+@contextmanager
+def _launched(folder: Path) -> Iterator[None]:
+    """Around a launcher of a sweep's jobs, which catch what they fail by themselves.
+
+    Raises:
+        UserError: A process of its was killed, or SLURM gave a job up.
+    """
+    try:
+        yield
+    except RuntimeError as error:  # joblib's and submitit's
+        raise UserError(
+            f"The launcher lost a job ({type(error).__name__}: {str(error).strip()}). The same "
+            f"command goes on with what is not done: sweep.resume={folder}"
+        ) from error
 
 
 def guarded(
@@ -263,7 +284,28 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         if key == "replay" and value not in ("", "null"):
             folder = Path(_plain(argument)).parent
             return [f"hydra.run.dir={literal(str(folder))}", "hydra.output_subdir=null"]
-    return ["hydra.output_subdir=null"] if number else []
+    auto = "resume='auto'" in arguments and (_run_folder(arguments) / MANIFEST).is_file()
+    return ["hydra.output_subdir=null"] if number or auto else []
+
+
+def _run_folder(arguments: list[str]) -> Path:
+    """The run's folder, where the command line names it; else one that is not there."""
+    given = [each for each in arguments if each.startswith("hydra.run.dir=")]
+    return Path(_plain(given[-1])) if given else Path("outputs", "*")
+
+
+def _check_home(arguments: list[str]) -> None:
+    """Refuse a folder that holds another run, before Hydra writes into it.
+
+    Raises:
+        ConfigError: How to go on with that run.
+    """
+    keys = {argument.partition("=")[0] for argument in arguments}
+    folder = _run_folder(arguments)
+    if not keys & {"resume", "replay"} and (folder / "checkpoints").is_dir():
+        from mtlsr.runs.resuming import check_free
+
+        check_free(folder)
 
 
 def _jobs(arguments: list[str]) -> list[list[str]]:

@@ -66,6 +66,7 @@ def recorded(cfg: DictConfig, folder: Path, files: Dataset) -> Iterator[Manifest
     except BaseException as error:
         manifest.fail(f"{type(error).__name__}: {error}")
         raise
+    (folder / ERROR).unlink(missing_ok=True)  # of a try that was refused in the meantime
     manifest.write(status="done")
 
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,16 @@ from mtlsr.files import write_json
 from mtlsr.runs.schema import ConfigError
 
 NAME = "manifest.json"
+CHECKOUT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = (
     "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES", "MKL_NUM_THREADS", "NODE_RANK",
     "OMP_NUM_THREADS", "PYTHONHASHSEED", "SLURM_JOB_ID", "SLURM_NNODES", "SLURM_NTASKS",
     "TORCHELASTIC_RUN_ID", "WANDB_MODE", "WORLD_SIZE",
 )  # fmt: skip
 """Variables that may go on record: what shapes a computation, and nothing that could be secret."""
+
+CODE = ("commit", "diff", "untracked")
+"""What of a manifest says which code ran."""
 
 
 def read_manifest(folder: str | Path, key: str) -> dict[str, Any]:
@@ -65,8 +71,12 @@ class Manifest:
         }
         if self.path.exists():
             earlier = json.loads(self.path.read_text())
+            self.values["started"] = earlier["started"]
             self.values["seconds"] = earlier.get("seconds", {})
             self.values["resumed"] = [*earlier.get("resumed", []), earlier.get("status")]
+            part = {name: earlier.get(name) for name in (*CODE, "hardware")}
+            other = any(value != self.values[name] for name, value in part.items())
+            self.values["parts"] = [*earlier.get("parts", []), *([part] if other else [])]
             if "stage1" in earlier:  # a run that goes on in stage 2 does not look for it again
                 self.values["stage1"] = earlier["stage1"]
         self.write()
@@ -115,11 +125,15 @@ def commit() -> str | None:
 
 
 def describe(config: dict[str, Any]) -> dict[str, Any]:
-    """What a run of `config` would be made of here and now, but for its photographs."""
+    """What a run of `config` would be made of here, but for its photographs.
+
+    Its code is as it was when this process first asked: what has been imported stays.
+    """
     return {
         "seed": config.get("seed"),
         "commit": commit(),
         "diff": _git("diff", "HEAD"),
+        "untracked": _untracked(),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": hardware(),
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
@@ -144,14 +158,24 @@ def hardware() -> dict[str, Any]:
     }
 
 
+@cache
+def _untracked() -> dict[str, str]:
+    """Files of code that git does not know -> the SHA-256 of each."""
+    names = _git("ls-files", "-z", "--others", "--exclude-standard", "--", "*.py", "*.yaml") or ""
+    return {
+        name: sha256((CHECKOUT / name).read_bytes()).hexdigest()
+        for name in filter(None, names.split("\0"))
+    }
+
+
+@cache
 def _git(*arguments: str) -> str | None:
     """Ask git about the checkout that this package runs from; None outside of one."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():
+    if not (CHECKOUT / ".git").exists():
         return None
     try:
         asked = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, timeout=20
+            ["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, timeout=20
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

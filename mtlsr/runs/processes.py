@@ -42,7 +42,8 @@ def job_alone() -> Iterator[None]:
     arguments, variables = sys.argv[:], dict(os.environ)
     hydra: Any = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
-        sys.argv[1:] = [*hydra.overrides.task, "hydra.mode=RUN"]
+        own = [each for each in hydra.overrides.task if not each.startswith("sweep.resume=")]
+        sys.argv[1:] = [*own, "hydra.mode=RUN"]
         with read_write(hydra), open_dict(hydra):
             hydra.run.dir = hydra.runtime.output_dir
     try:

@@ -14,7 +14,8 @@ class Pruned(Exception):
 
 
 class Pruning(pl.Callback):
-    """Ask after every validation but the last whether the training is worth going on with.
+    """Ask after every validation whether the training is worth going on with; after the last one
+    it is over, whatever is said.
 
     Args:
         monitor: Logged value that is told.

@@ -32,7 +32,7 @@ def find_start(cfg: DictConfig, folder: Path) -> Start:
         ConfigError: A new run's folder holds another one's checkpoints: they would become its own.
     """
     if cfg.resume is None:
-        _check_free(folder)
+        check_free(folder)
         return Start()
     tidy(folder)
     for stage in reversed(STAGES):
@@ -47,7 +47,8 @@ def find_start(cfg: DictConfig, folder: Path) -> Start:
 
 
 @rank_zero_only
-def _check_free(folder: Path) -> None:
+def check_free(folder: Path) -> None:
+    """Refuse the folder of another run (ConfigError)."""
     if any((folder / "checkpoints").glob("*/*.ckpt")):
         raise ConfigError(
             f"{str(folder)!r} holds a training already; go on with it by resume={folder}, or "

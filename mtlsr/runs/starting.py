@@ -28,16 +28,22 @@ def settled(cfg: DictConfig) -> DictConfig:
     Raises:
         ConfigError: `resume` is no run folder, or its configuration names what is no logger.
     """
-    if cfg.resume == AUTO:
-        cfg.resume = cfg.folder if (Path(cfg.folder) / NAME).is_file() else None
+    cfg.resume = resumed(cfg)
     if cfg.resume is not None:
         stored = read_manifest(cfg.resume, "resume")["config"]
-        cfg = OmegaConf.create({**stored, "folder": str(cfg.resume), "resume": str(cfg.resume)})
+        cfg = OmegaConf.create({**stored, "folder": cfg.resume, "resume": cfg.resume})
     check_loggers(cfg)
     if cfg.trainer.threads is not None:
         torch.set_num_threads(cfg.trainer.threads)
     pl.seed_everything(cfg.seed, verbose=False)
     return cfg
+
+
+def resumed(cfg: DictConfig) -> str | None:
+    """The run folder that goes on; None = the run begins."""
+    if cfg.resume == AUTO:
+        return str(cfg.folder) if (Path(cfg.folder) / NAME).is_file() else None
+    return None if cfg.resume is None else str(cfg.resume)
 
 
 def start_weights(cfg: DictConfig, model: SRNetwork) -> FirstBlock | None:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mtlsr.runs.proc import parents
@@ -73,7 +73,8 @@ def patient(codes: list[int]) -> Iterator[None]:
         if number != signal.SIGINT:
             for pid, parent in parents().items():
                 if parent == os.getpid():
-                    os.kill(pid, number)
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.kill(pid, number)
 
     before = {number: signal.signal(number, wait) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

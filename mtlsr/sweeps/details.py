@@ -21,6 +21,9 @@ POINTS = 300
 Curve = tuple[list[float], list[float]]
 """Steps and values."""
 
+STAGE = "restoration/"
+"""What the names of stage 2's values begin with."""
+
 SETTLED = 0.75
 """Shares and cosines are means over what was logged after this share of the steps."""
 
@@ -55,21 +58,21 @@ def settled(curve: Curve) -> float:
     return statistics.fmean(last)
 
 
-def shares(curves: Mapping[str, Curve], stage: str = "restoration") -> dict[str, float]:
-    """Term -> its share of the loss towards the end of a stage, 0 to 1."""
+def shares(curves: Mapping[str, Curve]) -> dict[str, float]:
+    """Term -> its share of stage 2's loss towards the end, 0 to 1."""
     ending = "/weighted"
     weighted = {
-        name.removeprefix(f"{stage}/").removesuffix(ending): abs(settled(curve))
+        name.removeprefix(STAGE).removesuffix(ending): abs(settled(curve))
         for name, curve in curves.items()
-        if name.startswith(f"{stage}/") and name.endswith(ending)
+        if name.startswith(STAGE) and name.endswith(ending)
     }
     total = sum(weighted.values())
     return {term: value / total for term, value in weighted.items()} if total else {}
 
 
-def cosines(curves: Mapping[str, Curve], stage: str = "restoration") -> dict[str, float]:
-    """Pair of terms -> cosine of their gradients towards the end of a stage, -1 to 1."""
-    opening = f"{stage}/cosine/"
+def cosines(curves: Mapping[str, Curve]) -> dict[str, float]:
+    """Pair of terms -> cosine of their gradients towards the end of stage 2, -1 to 1."""
+    opening = f"{STAGE}cosine/"
     return {
         name.removeprefix(opening): settled(curve)
         for name, curve in curves.items()
@@ -119,9 +122,12 @@ def judged(found: Leaderboard, dataset: str) -> dict[str, dict[str, float]]:
 
 def _judge(job: Job) -> str | None:
     """Which stage 1 judged; None where it is not known, or there was none."""
-    shared = (job.manifest.get("stage1") or {}).get("key")
-    given = job.config.get("stage1")
-    return shared or (None if given is None else str(given))
+    noted = job.manifest.get("stage1") or {}
+    if "key" in noted:  # without one it is of two codes or machines: nobody else's
+        return str(noted["key"] or job.folder)
+    trains = "realism" in job.config.get("stages", ("realism",))
+    given = job.config.get("stage1") or (None if trains else job.config.get("init"))
+    return None if given is None else str(given)
 
 
 def over_seeds(variant: Variant, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

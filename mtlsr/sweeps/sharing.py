@@ -15,15 +15,16 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from mtlsr.files import read_csv, write_json
+from mtlsr.networks.folder import WEIGHTS, model_folder
 from mtlsr.runs.checkpoints import folder_of
-from mtlsr.runs.manifest import Manifest
+from mtlsr.runs.manifest import CODE, Manifest
 from mtlsr.runs.tracking import METRICS
 from mtlsr.sweeps.settings import INDIFFERENT
 
 RECORD = "stage1.json"
 CHECKPOINTS = "checkpoints"
 
-OTHER = (
+UNKNOWN = (
     *INDIFFERENT, "name", "schedule.restoration", "freeze_realism",
     "loss.lambda1", "loss.lambda2", "loss.lambda3", "loss.lambda4", "loss.adversarial",
     "loss.smoothness.output", "loss.smoothness.luma", "loss.smoothness.reconstruction",
@@ -42,7 +43,8 @@ def shared_stage1(
     A stage 1 is the same where its configuration, seed, photographs, code, packages and hardware
     are. Whoever comes first trains it; others wait, also in other processes, and copy its
     checkpoints, which are verified by their hashes: they go on, bit for bit, as if they had trained
-    it. Who dies while training or copying leaves nothing.
+    it. Who dies while training or copying leaves nothing. One that was begun on other code or
+    hardware than it ended on is nobody else's: it has no key.
 
     Args:
         cfg: A training's configuration. Without `sweep.stage1` nothing is shared, nor where several
@@ -51,14 +53,17 @@ def shared_stage1(
         manifest: Takes the lineage.
         loggers: Are told what the other job logged in stage 1.
     """
-    alone = cfg.trainer.devices * cfg.trainer.num_nodes == 1
-    if cfg.sweep.stage1 is None or not alone:
+    if cfg.sweep.stage1 is None:
         yield
         return
     own = folder_of(folder, "realism")
     begun = own.is_dir() and any(own.iterdir())
     further = folder_of(folder, "restoration").is_dir()
     name = key(manifest)
+    if cfg.trainer.devices * cfg.trainer.num_nodes > 1:
+        with _labelled(manifest, folder, name, begun):
+            yield
+        return
     shelf = Path(cfg.sweep.stage1) / name
     shelf.parent.mkdir(parents=True, exist_ok=True)
     with _locked(shelf):
@@ -70,21 +75,37 @@ def shared_stage1(
             _copy(shelf / CHECKPOINTS, own)
             yield
             return
-        if begun and "stage1" in manifest.values:
+        if begun and _of_another(manifest, folder):
             yield
             return
-        manifest.values.pop("stage1", None)
-        yield
-        if record is None and not further:
+        with _labelled(manifest, folder, name, begun) as whole:
+            yield
+        if whole and record is None and not further:
             _publish(shelf, folder, manifest)
-        manifest.write(stage1={"key": name, "trained_by": str(folder), **_lineage(manifest)})
+
+
+def _of_another(manifest: Manifest, folder: Path) -> bool:
+    """Whether the stage 1 that a run holds is a copy of another run's."""
+    noted = manifest.values.get("stage1")
+    return noted is not None and Path(noted["trained_by"]).resolve() != folder.resolve()
+
+
+@contextmanager
+def _labelled(manifest: Manifest, folder: Path, name: str, begun: bool) -> Iterator[bool]:
+    """Around a training of stage 1: note whose it is; say whether all of it is what `name` says."""
+    noted = manifest.values.get("stage1") or {}
+    whole = not begun or noted.get("key") == name
+    own = {"key": name if whole else None, "trained_by": str(folder)}
+    manifest.write(stage1={**own, **_lineage(manifest)})
+    yield whole
+    manifest.write(stage1={**own, **_lineage(manifest)})  # now with its seconds
 
 
 def key(manifest: Manifest) -> str:
     """16 hexadecimal characters that tell one stage 1 from another."""
     values = manifest.values
     config = OmegaConf.create(values["config"])
-    for name in OTHER:
+    for name in UNKNOWN:
         parent, _, last = name.rpartition(".")
         node: Any = OmegaConf.select(config, parent) if parent else config
         if node is not None and last in node:
@@ -92,7 +113,9 @@ def key(manifest: Manifest) -> str:
     if "realism" not in config.balancing.stages:
         del config["balancing"]
     config["stages"] = ["realism"]
-    made_of = {name: values[name] for name in ("data", "commit", "diff", "versions", "hardware")}
+    if config.init is not None:
+        config["init"] = _hash(model_folder(config.init) / WEIGHTS)
+    made_of = {name: values[name] for name in ("data", *CODE, "versions", "hardware")}
     whole = json.dumps({"config": OmegaConf.to_container(config), **made_of}, sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
@@ -105,9 +128,10 @@ def _locked(shelf: Path) -> Iterator[None]:
     except Timeout:
         Console().print("Another job trains this stage 1; waiting for it.", highlight=False)
         lock.acquire()
-    with lock:
-        lock.release()  # of the two that are held now
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _verified(shelf: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from mtlsr.runs.manifest import read_manifest
 from mtlsr.runs.pairwise.selection import find_measures
 from mtlsr.runs.recorded import read
 from mtlsr.runs.schema import ConfigError, plain
-from mtlsr.runs.starting import AUTO
+from mtlsr.runs.starting import resumed
 from mtlsr.sweeps.jobs import COMMAND, Job, collect, planned, resolved
 from mtlsr.sweeps.settings import own, refuse_other
 from mtlsr.sweeps.variants import find_baseline, variants
@@ -56,15 +56,15 @@ def sweeping(
         if begun.manifest:
             refuse_other(begun.folder, begun.config, resolved(cfgs[begun.number]))
     advice = f"The same command goes on with them: sweep.resume={folder}"
-    try:
-        with alone(folder):
+    with alone(folder):
+        try:
             yield
-    except KeyboardInterrupt:
-        announce(advice)
-        raise
-    finally:
-        if (folder / COMMAND).is_file():
-            found = report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder)
+        except KeyboardInterrupt:
+            announce(advice)
+            raise
+        finally:
+            if (folder / COMMAND).is_file():
+                found = report([folder], cfg.sweep.baseline, cfg.sweep.metrics, folder)
     if not found.complete:
         left = sum(not job.done for job in found.jobs)
         raise UserError(f"{left} of {len(found.jobs)} jobs are not done. {advice}")
@@ -80,8 +80,8 @@ def job(cfg: DictConfig) -> DictConfig | None:
     if hydra.mode != RunMode.MULTIRUN:
         if cfg.sweep.resume is not None:
             raise ConfigError("sweep.resume is given, but this is no sweep: -m is missing.")
-        if cfg.resume not in (None, AUTO):
-            _check_asked(cfg, hydra.overrides.task)
+        if (begun := resumed(cfg)) is not None:
+            _check_asked(Path(begun), cfg, hydra.overrides.task)
         return cfg
     _label(cfg, Path(hydra.sweep.dir), hydra.overrides.task)
     if cfg.sweep.stage1 is None:
@@ -99,10 +99,10 @@ def job(cfg: DictConfig) -> DictConfig | None:
     return cfg
 
 
-def _check_asked(cfg: DictConfig, overrides: Sequence[str]) -> None:
+def _check_asked(folder: Path, cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Refuse overrides beside `resume` that would be lost: a run goes on as it was begun."""
-    stored = OmegaConf.create(read_manifest(cfg.resume, "resume")["config"])
-    path = Path(cfg.resume) / ".hydra" / "overrides.yaml"
+    stored = OmegaConf.create(read_manifest(folder, "resume")["config"])
+    path = folder / ".hydra" / "overrides.yaml"
     begun = list(OmegaConf.load(path)) if path.is_file() else []
     for override in own(overrides):
         key = override.partition("=")[0].lstrip("+~").replace("/", ".")
@@ -111,7 +111,7 @@ def _check_asked(cfg: DictConfig, overrides: Sequence[str]) -> None:
         if override not in begun and not (known and had == has):
             was = "without it" if had is None else f"with {key}={had}"
             raise ConfigError(
-                f"{override} would change nothing: {cfg.resume} was begun {was} and goes on so."
+                f"{override} would change nothing: {folder} was begun {was} and goes on so."
             )
 
 

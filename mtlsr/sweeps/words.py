@@ -1,9 +1,11 @@
 """A sweep's answer in words."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtlsr.metrics.table import Measure
+from mtlsr.runs.manifest import CODE
 from mtlsr.runs.pairwise.words import rounded
 from mtlsr.runs.recorded import infinities
 from mtlsr.sweeps.jobs import Job
@@ -39,8 +41,8 @@ def remarks(found: Leaderboard) -> list[str]:
         ]
         said += _other_seeds(board)
         said += _infinite(found, board)
-    codes = {(str(j.manifest.get("commit")), j.manifest.get("diff")) for j in found.jobs if j.done}
-    commits = sorted({commit for commit, _ in codes})
+    codes = {json.dumps([p.get(name) for name in CODE]) for p in _parts(found)}
+    commits = sorted({str(part.get("commit")) for part in _parts(found)})
     if len(commits) > 1:
         said.append(f"The jobs ran different code: commits {', '.join(commits)}.")
     elif len(codes) > 1:
@@ -52,8 +54,14 @@ def remarks(found: Leaderboard) -> list[str]:
 
 def machines(found: Leaderboard) -> list[str]:
     """What the jobs that are done ran on."""
-    known = [job.manifest.get("hardware") for job in found.jobs if job.done]
+    known = [part.get("hardware") for part in _parts(found)]
     return list(dict.fromkeys(_machine(hardware) for hardware in known if hardware))
+
+
+def _parts(found: Leaderboard) -> list[Mapping[str, Any]]:
+    """What each job that is done was made of; of one that went on elsewhere, every part."""
+    done = [job.manifest for job in found.jobs if job.done]
+    return [part for manifest in done for part in (*manifest.get("parts", []), manifest)]
 
 
 def _machine(hardware: Mapping[str, Any]) -> str:

@@ -174,6 +174,26 @@ def test_a_stage_1_that_was_given_judges_by_its_own_folder(tmp_path):
     assert list(details.distances(found, "set")) == ["stage1=runs/a"]
 
 
+def test_the_weights_that_a_run_begins_with_judge_where_it_trains_no_stage_1(tmp_path):
+    for number, given in enumerate(("runs/a", "runs/b")):
+        figures = {"set": {"mtlsr": BASE + number}}
+        config = {"stages": ["restoration"], "init": given}
+        job = write_job(tmp_path / "s", number, [f"init={given}"], figures, config=config)
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-3}}))
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert list(details.distances(found, "set")) == ["init=runs/a"]
+
+
+def test_a_stage_1_of_two_codes_judges_its_own_job_alone(tmp_path):
+    for number in range(2):
+        figures = {"set": {"mtlsr": BASE + number}}
+        key = {"key": None, "trained_by": f"s/{number}"}
+        job = write_job(tmp_path / "s", number, [f"x={number}"], figures, stage1=key)
+        (job / "terms.json").write_text(json.dumps({"set": {"realism": 1e-3}}))
+    found = leaderboard([tmp_path / "s"], None, ["psnr_y"])
+    assert list(details.distances(found, "set")) == ["x=0"]
+
+
 OVERLAPPING = """[...document.querySelectorAll(".js-plotly-plot")].flatMap(plot => {
   const texts = [...plot.querySelectorAll(".xtick text, .ytick text, .xtitle, .legendtext")];
   const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import hydra
 import optuna
 import pytest
+from filelock import FileLock
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
@@ -138,6 +139,16 @@ def test_trials_that_were_begun_together_go_on_together(tmp_path):
         found.tell(number, 1.0)
     groups = [[trial.number for trial in each] for each in trials.unfinished(found, 2)]
     assert groups == [[1, 2], [4, 5], [6]]
+
+
+def test_two_searches_are_never_at_work_in_one_folder(search, made_up, tmp_path):
+    assert search("search.trials=1")[0] == 0
+    before = (tmp_path / "search" / "study.db").read_bytes()
+    with FileLock(tmp_path / "search" / ".lock"):
+        code, _, error = search("search.trials=2", "search.resume=search")
+    assert code == 1
+    assert f"Another process is at work in '{tmp_path / 'search'}'" in error
+    assert (tmp_path / "search" / "study.db").read_bytes() == before
 
 
 def test_trials_side_by_side_end_in_their_way_when_they_are_asked_to(

@@ -8,6 +8,7 @@ import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -16,6 +17,8 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from mtlsr.runs.command import execute
+from mtlsr.runs.manifest import describe
+from mtlsr.runs.schema import plain
 from mtlsr.runs.stopping import Interrupted
 from mtlsr.stages.restoration import RestorationStage
 from mtlsr.sweeps import sharing
@@ -23,6 +26,7 @@ from mtlsr.train import around, check, job
 from tests.conftest import QUICK
 from tests.runs.test_guard import broken
 from tests.runs.test_resuming import Died
+from tests.runs.test_signals import asked_at
 from tests.same_runs import logged
 from tests.sweeps.killed import run_undisturbed_and_killed, stopped_side_by_side
 
@@ -452,6 +456,20 @@ def test_overrides_beside_resume_are_refused_where_they_would_be_lost(train, tmp
     assert train("resume=run", "experiment=joint", "loss.lambda3=1", sweep=False)[0] == 0
 
 
+def test_overrides_beside_resume_auto_would_be_lost_too(train, tmp_path):
+    given = "stages=[realism]", "hydra.run.dir=run"
+    assert train(*given, "resume=auto", sweep=False)[0] == 0
+    composed = (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text()
+    code, _, error = train(*given, "resume=auto", "seed=5", sweep=False)
+    assert code == 1
+    assert "seed=5 would change nothing: " in error and "was begun with seed=0" in error
+    code, _, error = train(*given, "seed=5", sweep=False)
+    assert code == 1
+    assert "'run' holds a training already; go on with it by resume=run" in error
+    assert (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text() == composed
+    assert train(*given, "resume=auto", sweep=False)[0] == 0
+
+
 def test_two_processes_are_never_at_work_in_one_folder(train, tmp_path):
     for place, given in (("sweep", "seed=0,1"), ("sweep/1", "seed=0,1")):
         (tmp_path / place).mkdir(parents=True, exist_ok=True)
@@ -465,6 +483,57 @@ def test_two_processes_are_never_at_work_in_one_folder(train, tmp_path):
     assert (tmp_path / "sweep" / "0" / "results.json").is_file()
     assert not (tmp_path / "sweep" / "1" / "results.json").exists()
     assert train("seed=0,1", "sweep.resume=sweep")[0] == 0
+    written = (tmp_path / "sweep" / "sweep.csv").stat().st_mtime_ns
+    with FileLock(tmp_path / "sweep" / ".lock"):
+        assert train("seed=0,1", "sweep.resume=sweep")[0] == 1
+    assert (tmp_path / "sweep" / "sweep.csv").stat().st_mtime_ns == written
+
+
+def test_a_try_that_was_refused_in_the_meantime_does_not_make_a_job_a_failed_one(train, tmp_path):
+    error = tmp_path / "sweep" / "0" / "error.txt"
+    with patch("mtlsr.runs.publishing.advise", lambda cfg, folder: error.touch()):
+        assert train("seed=0")[0] == 0
+    assert not error.exists()
+
+
+def test_a_job_that_the_launcher_loses_is_said_in_a_line(train):
+    launch = "hydra._internal.core_plugins.basic_launcher.BasicLauncher.launch"
+    with patch(launch, side_effect=RuntimeError("A process was killed.\nBy the system.")):
+        code, _, error = train("seed=0,1")
+    assert code == 1
+    assert error.startswith("mtlsr: The launcher lost a job (RuntimeError: A process was killed.;")
+    assert error.count("\n") == 1
+
+
+def test_a_stage_1_that_two_codes_trained_is_nobody_elses(train, tmp_path, monkeypatch):
+    given = "loss.lambda2=0.1,0.5", LOGGED
+    with asked_at(2, signal.SIGTERM):
+        assert train(*given)[0] == 143
+    own = manifest(tmp_path / "sweep" / "0")
+    assert own["stage1"]["key"] is not None
+    monkeypatch.setattr("mtlsr.runs.manifest.commit", lambda: "another")
+    code, said, _ = train(*given, "sweep.resume=sweep")
+    assert code == 0
+    commits = ", ".join(sorted(["another", own["commit"]]))
+    assert f"The jobs ran different code: commits {commits}." in said
+    first, second = (manifest(tmp_path / "sweep" / number) for number in "01")
+    assert first["started"] == own["started"]
+    assert [part["commit"] for part in first["parts"]] == [own["commit"]]
+    assert first["stage1"]["key"] is None
+    assert second["stage1"]["trained_by"].endswith("sweep/1")
+    assert (tmp_path / "sweep" / "stage1" / second["stage1"]["key"] / "stage1.json").is_file()
+
+
+def test_weights_that_stage_1_begins_with_count_by_their_content(compose, tiny_model, tmp_path):
+    model = shutil.copytree(tiny_model, tmp_path / "model")
+    values = describe({}) | {"data": "", "config": plain(compose("train", f"init={model}"))}
+    before = sharing.key(SimpleNamespace(values=values))
+    moved = shutil.copytree(model, tmp_path / "moved")
+    values["config"]["init"] = str(moved)
+    assert sharing.key(SimpleNamespace(values=values)) == before
+    with (moved / "model.safetensors").open("ab") as file:
+        file.write(b" ")
+    assert sharing.key(SimpleNamespace(values=values)) != before
     assert not list(tmp_path.rglob(".lock"))
 
 

@@ -16,6 +16,7 @@ from mtlsr.errors import UserError
 from mtlsr.runs import photographs
 from mtlsr.runs.announcing import announce
 from mtlsr.runs.command import guarded, literal
+from mtlsr.runs.life import alone
 from mtlsr.runs.pruning import Pruned, Pruning
 from mtlsr.runs.schema import ConfigError, check_ranges
 from mtlsr.runs.stopping import Interrupted, patient, side_by_side
@@ -99,8 +100,13 @@ def search(cfg: DictConfig, folder: Path, train: Train) -> None:
         train: See `Train`.
 
     Raises:
-        UserError: It is another search's folder; or a trial failed.
+        UserError: It is another search's folder, or a search is at work in it; or a trial failed.
     """
+    with alone(folder):
+        _search(cfg, folder, train)
+
+
+def _search(cfg: DictConfig, folder: Path, train: Train) -> None:
     own, found = cfg.search, space(cfg.search.space, cfg)
     given: list[str] = [str(each) for each in HydraConfig.get().overrides.task]
     command = [each for each in given if not each.startswith(FREE)]
