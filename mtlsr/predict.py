@@ -40,9 +40,10 @@ def run(cfg: DictConfig) -> Path:
 
     found = _plan(cfg)
     waiting = _waiting(cfg, found)
+    kept = {target for target in waiting.values() if target.exists() and not cfg.overwrite}
     upscaler = _upscaler(cfg)
 
-    failed = list(found.refused)
+    failed, written = list(found.refused), 0
     screen = Console(stderr=True)
     # What is printed goes to standard output, unless that is the screen with the bars on it.
     shared = sys.stdout.isatty()
@@ -58,15 +59,18 @@ def run(cfg: DictConfig) -> Path:
         for source, target in waiting.items():
             progress.update(files, description=source.name)
             try:
-                said = _enlarge(upscaler, source, target, cfg.realism, passed)
+                if target in kept:
+                    made, said = _believed(target), _look(upscaler, source, target)
+                else:
+                    made, said = target, _enlarge(upscaler, source, target, cfg.realism, passed)
+                    written += 1
             except Exception as error:  # whatever one file brings about, the others are enlarged
                 failed.append(_named(source, target, error))
             else:
-                _say(f"{source} -> {target}{said}")
+                _say(f"{source} -> {made}{said}")
             progress.advance(files)
 
-    written = len(waiting) + len(found.refused) - len(failed)
-    existing = len(found.targets) - len(waiting)
+    existing = len(found.targets) - len(waiting) + len(kept)
     skipped = f", {existing} there already (overwrite=true replaces them)" if existing else ""
     images = f"{written} image{'s' * (written != 1)}"
     _say(f"Enlarged {images} ×{upscaler.scale} into {cfg.output}{skipped}.")
@@ -91,7 +95,7 @@ def check(cfg: DictConfig) -> None:
 
 
 def _waiting(cfg: DictConfig, found: Plan) -> dict[Path, Path]:
-    """What of a plan is not there already, or is to be replaced."""
+    """What of a plan is not there already, wholly or in part, or is to be replaced."""
 
     def there(target: Path) -> bool:
         return target.exists() and (not cfg.realism or _believed(target).exists())
@@ -137,11 +141,25 @@ def _enlarge(
 
     write_picture(target, (width, height), rows(), picture.notes)
     found = last[0].realism
-    if found is None:
-        return ""
-    if realism:
+    if realism and found is not None:
         write_json(_believed(target), {"realism": found})
-    return ": " + ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+    return _said(found)
+
+
+def _look(upscaler: Upscaler, source: Path, target: Path) -> str:
+    """Write what is believed of a file that was enlarged before, and return it in words."""
+    from mtlsr.files import write_json
+    from mtlsr.inference.pictures.picture import read_picture
+
+    first = next(iter(upscaler.bands(read_picture(source).pixels)))
+    write_json(_believed(target), {"realism": first.realism})
+    return _said(first.realism)
+
+
+def _said(realism: dict[str, float] | None) -> str:
+    if realism is None:
+        return ""
+    return ": " + ", ".join(f"{name} {value:.2f}" for name, value in realism.items())
 
 
 def _named(source: Path, target: Path, error: Exception) -> str:

@@ -134,6 +134,19 @@ def test_a_folder_that_cannot_be_written_is_refused(command, tmp_path, cache, sm
     assert list(locked.iterdir()) == []
 
 
+def test_a_damaged_photograph_that_is_held_out_stops_a_run_before_it_starts(call, tmp_path):
+    folder = broken_folder(tmp_path, "truncated")
+    held = tmp_path / "held"
+    held.mkdir()
+    (folder / "bad.png").rename(held / "bad.png")
+    given = [f"dataset.root={folder}", f"dataset.val_root={held}", "dataset.holdout=0"]
+    code, error = call(*given, "experiment=single_task", "backbone/single_task=srcnn")
+    assert code == 1
+    assert "1 of 1 images cannot be used: " in error and "bad.png" in error
+    assert len(error.strip().splitlines()) == 1
+    assert not (tmp_path / "outputs").exists()
+
+
 def test_an_error_in_the_middle_is_exit_code_one_and_a_failed_manifest(call, tmp_path, monkeypatch):
     from mtlsr.stages.restoration import RestorationStage
 

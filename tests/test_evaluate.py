@@ -20,7 +20,7 @@ from mtlsr.errors import UserError
 from mtlsr.metrics import Protocol
 from mtlsr.runs.command import conf_folder, quoted
 from mtlsr.runs.evaluation import comparison
-from mtlsr.runs.evaluation.methods import common_scale, find_methods, find_settings
+from mtlsr.runs.evaluation.methods import _names, common_scale, find_methods, find_settings
 from mtlsr.runs.evaluation.sets import find_sets
 from mtlsr.runs.schema import ConfigError, register
 from tests.conftest import Command
@@ -51,6 +51,15 @@ def benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image = bicubic_upscale(rng.integers(0, 256, (8, 9, 3), dtype=np.uint8), 4)
         write_image(folder / "HR" / name, image)
     return folder
+
+
+def test_a_run_and_what_was_exported_of_it_are_two_methods(tmp_path: Path) -> None:
+    words = {"runs/a": tmp_path / "runs/a", "onnx:runs/a.onnx": tmp_path / "runs/a.onnx"}
+    words["spandrel:runs/a.pth"] = tmp_path / "runs/a.pth"
+    words["runs/a"].mkdir(parents=True)
+    for path in list(words.values())[1:]:
+        path.touch()
+    assert _names(list(words), list(words.values())) == ["mtlsr", "a.onnx", "a.pth"]
 
 
 def test_command_measures_a_model(

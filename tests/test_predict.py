@@ -165,11 +165,17 @@ def test_what_stage_1_says_comes_later_for_pictures_without_it(
     given = {"model": tiny_model, "input": photographs(tmp_path / "in", "a.png")}
     given["output"] = tmp_path / "out"
     predict.run(configured(**given))
-    predict.run(configured(**given, realism=True))
-    assert files(tmp_path / "out") == {"a.png", "a.png.json"}
+    (tmp_path / "out" / "a.png").write_bytes(b"retouched")
     capsys.readouterr()
     predict.run(configured(**given, realism=True))
+    assert "Enlarged 0 images" in (said := capsys.readouterr().out) and "1 there already" in said
+    assert files(tmp_path / "out") == {"a.png", "a.png.json"}
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"retouched"
+    later = (tmp_path / "out" / "a.png.json").read_bytes()
+    predict.run(configured(**given, realism=True))
     assert "1 there already" in capsys.readouterr().out
+    predict.run(configured(**given, realism=True, overwrite=True))
+    assert (tmp_path / "out" / "a.png.json").read_bytes() == later
 
 
 def test_a_name_as_long_as_the_system_allows(tmp_path: Path, tiny_model: Path) -> None:

@@ -101,6 +101,14 @@ def manifest(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())
 
 
+def test_a_share_that_is_none_is_refused_before_anything_is_decoded(
+    configured: Compose, tmp_path: Path
+) -> None:
+    cfg = configured("dataset=folder", f"dataset.root={tmp_path}", "dataset.shrunk=[1.5]")
+    with pytest.raises(UserError, match=r"shrunk holds 1\.5: shares above 0 and below 1"):
+        prepare.check(cfg)
+
+
 def test_a_data_set_from_its_archives_to_its_store(
     server: Server,
     data: Path,

@@ -181,7 +181,7 @@ def _pixels(path: Path, image: Image.Image) -> tuple[Levels, Levels | None]:
         # Pillow has.
         deep = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
         if deep is not None and deep.dtype == np.uint16 and deep.ndim == 3:
-            alpha = deep[:, :, 3] if deep.shape[2] == 4 and image.mode != "RGBX" else None
+            alpha = deep[:, :, 3] if deep.shape[2] == 4 and "RGBX" not in layout else None
             return deep[:, :, 2] if "LA;16" in layout else deep[:, :, 2::-1], alpha
     return parts(image)
 

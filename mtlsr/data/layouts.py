@@ -41,7 +41,8 @@ def plain(root: Path) -> Split:
 def bsds400(root: Path) -> Split:
     """The training and test images of BSDS500, as published or in one flat folder.
 
-    Its 100 validation images are the benchmark B100 and are never taken.
+    Its 100 validation images are the benchmark B100 and are not taken: a flat folder must hold none
+    of them.
     """
     for below in ("", "images", "data/images", "BSDS500/data/images", "BSR/BSDS500/data/images"):
         home = root / below

@@ -3,9 +3,11 @@
 Real pairs, whose low resolution is a photograph, too, are matched here for training as well.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ class EvaluationPair:
     """One image at both resolutions; the sizes' ratio is the scale exactly."""
 
     name: str
-    """File name of the high-resolution image, without suffix."""
+    """What it is called in its set: see ``EvaluationSet.names``."""
     lr: UInt8
     """``(h, w, 3)``, RGB; a grey image is expanded, since networks take three channels."""
     hr: UInt8
@@ -54,6 +56,21 @@ class EvaluationSet:
                 f"{len(self.lr_files)} low-resolution files: one for each is needed."
             )
 
+    @cached_property
+    def names(self) -> list[str]:
+        """A name of its own for each image, in the order of ``hr_files``.
+
+        That is its file's, without suffix; where two files have the same, the folders below the one
+        that they have in common stand before it, and where that is not enough, a number.
+        """
+        paths = [Path(path).absolute() for path in self.hr_files]
+        home = os.path.commonpath([path.parent for path in paths]) if paths else ""
+        longer = ["_".join(path.relative_to(home).with_suffix("").parts) for path in paths]
+        for names in ([path.stem for path in paths], longer):
+            if len(set(names)) == len(names):
+                return names
+        return [f"{number}_{name}" for number, name in enumerate(longer)]
+
     def __len__(self) -> int:
         return len(self.hr_files)
 
@@ -75,7 +92,7 @@ class EvaluationSet:
         hr = crop_to_multiple(stored, self.scale)
         given = None if self.lr_files is None else self.lr_files[index]
         lr = bicubic_downscale(hr, self.scale) if given is None else self._given(Path(given), hr)
-        return EvaluationPair(path.stem, as_rgb(lr), hr, self.name)
+        return EvaluationPair(self.names[index], as_rgb(lr), hr, self.name)
 
     def _given(self, path: Path, hr: UInt8) -> UInt8:
         lr = read_image(path)

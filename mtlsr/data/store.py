@@ -25,6 +25,7 @@ from PIL import Image
 from mtlsr.data.images import ImageError, read_image
 from mtlsr.data.pairs import check_size, check_sizes
 from mtlsr.data.resize import bicubic_downscale, crop_to_multiple
+from mtlsr.errors import UserError
 
 VERSION = 1
 """Part of every key: raise it when the same files would be decoded to something else."""
@@ -70,7 +71,10 @@ class Store:
             # A store of before photographs were shrunk has no number of theirs.
             self._entries = [_Entry(**{"photograph": number, **entry}) for number, entry in entries]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.folder} holds no readable store ({error}).") from error
+            raise UserError(
+                f"{self.folder} holds no readable store ({error}); delete the folder, and it is "
+                "built anew."
+            ) from error
         pixels = 3 * sum(entry.height * entry.width for entry in self._entries)
         self._lr = self._map("lr.bin", pixels)
         self._hr = self._lr if self.scale == 1 else self._map("hr.bin", pixels * self.scale**2)
@@ -117,7 +121,7 @@ class Store:
                 f"There are {len(paths)} photographs and {len(given)} low-resolution files: "
                 "one for each is needed."
             )
-        _check_shares(shrunk, given)
+        check_shares(shrunk, given)
         lr_paths = [None if path is None else Path(path).absolute() for path in given]
         pairs = list(zip(paths, lr_paths, strict=True))
         cache = Path(cache)
@@ -169,7 +173,7 @@ class Store:
         path = self.folder / file
         found = path.stat().st_size if path.exists() else 0
         if found != size:
-            raise ValueError(
+            raise UserError(
                 f"The store {self.folder} is damaged: {file} has {found} bytes and should have "
                 f"{size}; delete the folder, and it is built anew."
             )
@@ -229,12 +233,13 @@ def _remove_unfinished(cache: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _check_shares(shrunk: Sequence[float], given: Sequence[object]) -> None:
+def check_shares(shrunk: Sequence[float], given: Sequence[object] = ()) -> None:
+    """Refuse shares that are none, and to shrink what has its low resolution given (ValueError)."""
     for share in shrunk:
         if not 0 < share < 1:
-            raise ValueError(f"shrunk holds {share}: shares above 0 and below 1 are needed.")
+            raise UserError(f"shrunk holds {share}: shares above 0 and below 1 are needed.")
     if shrunk and any(path is not None for path in given):
-        raise ValueError("Photographs whose low resolution is given cannot be shrunk.")
+        raise UserError("Photographs whose low resolution is given cannot be shrunk.")
 
 
 def _key(pairs: Sequence[_Pair], scale: int, shrunk: Sequence[float]) -> str:

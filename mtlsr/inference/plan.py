@@ -75,7 +75,8 @@ def plan(source: Path, output: Path, format: str | None = None) -> Plan:
 
 def _one(source: Path, target: Path, format: str | None) -> Plan:
     """One file to one file."""
-    if format not in (None, SUFFIXES[target.suffix.lower()]):
+    wanted = SUFFIXES[_suffix(source, SAME).lower()] if format == SAME else format
+    if wanted not in (None, SUFFIXES[target.suffix.lower()]):
         raise UserError(f"output is {str(target)!r}, whose suffix is not that of format={format}.")
     if _real(target) == _real(source):
         raise UserError(f"output is {str(target)!r}, the original itself; it would be lost.")

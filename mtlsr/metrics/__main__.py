@@ -39,9 +39,12 @@ def fit_niqe(folders: list[Path], output: Path) -> int:
     from rich.progress import track
 
     from mtlsr.data.images import find_images
+    from mtlsr.errors import UserError
     from mtlsr.metrics.niqe_fit import fit, write
 
-    photographs = {folder.name: find_images(folder) for folder in folders}
+    photographs = {folder.resolve().name: find_images(folder) for folder in folders}
+    if len(photographs) < len(folders):
+        raise UserError("Two of the folders have the same name, by which the fit would know them.")
     files = [path for found in photographs.values() for path in found]
     found = fit(track(files, "Fitting", total=len(files)))
     write(output, found, photographs)

@@ -103,8 +103,8 @@ def signed_rank(differences: ArrayLike) -> float:
     """Two-sided p-value of Wilcoxon's signed-rank test (Biometrics Bulletin, 1945).
 
     How likely signed ranks as far from balance are if each difference were as likely of the other
-    sign. Differences of zero are left out, as Wilcoxon did; 1 if there are no others. Exact up to
-    50 differences without ties, else by the normal approximation. Of n differences it is never
+    sign. Differences of zero are left out, as Wilcoxon did; 1 if there are no others. Exact for few
+    differences, else by the normal approximation, as SciPy chooses. Of n differences it is never
     below 2 / 2^n.
 
     Args:

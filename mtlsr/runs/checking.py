@@ -59,6 +59,8 @@ def check(cfg: DictConfig) -> None:
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)
+    if "restoration" in cfg.stages:
+        photographs.held_out(cfg, files)
     _check_writable(
         Path("outputs") if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder),
         "the run's folder goes there: choose another with hydra.run.dir=<folder>.",

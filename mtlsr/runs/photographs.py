@@ -73,7 +73,9 @@ def _stage_files(
     """The usable files of a stage, and what is wrong with the others."""
     own = _realism(cfg) if stage == "realism" else None
     if own is not None:
-        held = {path.resolve() for path in (*files.val, *files.test)}
+        out = [*files.val, *files.test]
+        lr = filter(None, files.given_lr(out, cfg.scale) or ())
+        held = {path.resolve() for path in (*out, *lr)}
         files = _named(own, "dataset.realism")
         for path in files.train:
             if path.resolve() in held:
@@ -87,11 +89,20 @@ def _stage_files(
 
 
 def _usable(
-    cfg: DictConfig, files: Dataset, least: Mapping[str, int], node: DictConfig
+    cfg: DictConfig,
+    files: Dataset,
+    least: Mapping[str, int],
+    node: DictConfig,
+    decoding: bool = False,
 ) -> tuple[Dataset, list[ImageError]]:
-    """Files with at least so many pixels each way, by split; `node` says what becomes of others."""
+    """Files with at least so many pixels each way, by split; `node` says what becomes of others.
+
+    With `decoding` all of them are decoded; else that is left to the store where one is enough to
+    refuse them all.
+    """
     choice = node.unusable
-    decoded = Decoded(cache_folder(cfg).parent / "decoded.json") if choice == "skip" else None
+    decoding = decoding or choice == "skip"
+    decoded = Decoded(cache_folder(cfg).parent / "decoded.json") if decoding else None
     kept: dict[str, list[Path]] = {}
     errors: list[ImageError] = []
     for split, pixels in least.items():
@@ -249,8 +260,13 @@ def validation_loader(cfg: DictConfig, stage: StageName, files: Dataset) -> Data
 
 
 def held_out(cfg: DictConfig, files: Dataset) -> list[EvaluationSet]:
-    """The photographs that a finished model is measured on: test, and by its own name val."""
-    files, _ = _usable(cfg, files, {"val": cfg.scale, "test": cfg.scale}, cfg.dataset)
+    """The photographs that a finished model is measured on: test, and by its own name val.
+
+    Raises:
+        UserError: Some of them cannot be decoded, and `unusable` is `refuse`; or none can.
+    """
+    least = {"val": cfg.scale, "test": cfg.scale}
+    files, _ = _usable(cfg, files, least, cfg.dataset, decoding=True)
     sets = []
     if files.test:
         sets.append(files.evaluation("test", cfg.scale))

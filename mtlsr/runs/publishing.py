@@ -46,13 +46,12 @@ def publish(
     write_json(folder / TERMS, held_out_terms(stage, sets))
     rows = []
     for pair in itertools.islice(itertools.chain(*sets), PICTURED):
-        stem = Path(pair.name).stem
         versions = pictures.versions(model, pair, device)
-        pictures.write_panel(folder / "pictures" / f"{stem}.png", versions)
+        pictures.write_panel(folder / "pictures" / f"{pair.name}.png", versions)
         insights = pictures.insights(model, pair, device, photographs.strengths(cfg))
         if insights:
-            pictures.write_panel(folder / "pictures" / f"{stem}_insights.png", insights)
-        rows.append((stem, versions))
+            pictures.write_panel(folder / "pictures" / f"{pair.name}_insights.png", insights)
+        rows.append((pair.name, versions))
     log_panels(loggers, rows)
     Console().print(rich_table(sheet(results)))
 

@@ -232,6 +232,9 @@ def test_a_still_gif(tmp_path: Path) -> None:
 
 # ---- tifffile ----------------------------------------------------------------------------------
 
+UNSPECIFIED = {"extrasamples": ["unspecified"]}
+"""What Photoshop stores a selection as."""
+
 TIFFS: dict[str, tuple[Any, dict[str, Any], np.ndarray]] = {
     "rgb": (COLOUR, {}, COLOUR),
     "rgb, deflate": (COLOUR, {"compression": "zlib"}, COLOUR),
@@ -241,6 +244,8 @@ TIFFS: dict[str, tuple[Any, dict[str, Any], np.ndarray]] = {
     "rgb 16, deflate": (DEEP, {"compression": "zlib"}, ROUNDED),
     "rgb 16, big-endian": (DEEP, {"byteorder": ">"}, ROUNDED),
     "rgba 16": (np.concatenate([DEEP, DEEP_ALPHA], 2), {"extrasamples": ["unassalpha"]}, ROUNDED),
+    "rgb, selection": (np.concatenate([COLOUR, ALPHA], 2), UNSPECIFIED, COLOUR),
+    "rgb 16, selection": (np.concatenate([DEEP, DEEP_ALPHA], 2), UNSPECIFIED, ROUNDED),
     "grey": (GREY, {}, GREY),
     "grey, white is 0": (GREY, {"photometric": "miniswhite"}, 255 - GREY),
     "grey 16": (DEEP[..., 0], {}, ROUNDED[..., 0]),
@@ -256,6 +261,7 @@ def test_tiff_by_tifffile(tmp_path: Path, name: str) -> None:
     colour = {"photometric": "rgb"} if expected.ndim == 3 else {"photometric": "minisblack"}
     tifffile.imwrite(tmp_path / "a.tif", stored, **(colour | options))
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif", grey="keep"), expected)
+    assert (decode(tmp_path / "a.tif").alpha is not None) == name.startswith("rgba")
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])

@@ -45,6 +45,17 @@ def test_given_low_resolution_is_taken(root: Path, ending: str) -> None:
     assert benchmark_set(root, 2)[0].lr.shape == (6, 9, 3)  # made: there is no LR_x2
 
 
+def test_every_image_has_a_name_of_its_own(tmp_path: Path) -> None:
+    def names(*files: str) -> list[str]:
+        return EvaluationSet("x", [tmp_path / file for file in files], 4).names
+
+    assert names("a.png", "sub/b.c.png") == ["a", "b.c"]
+    assert names("1/im.png", "2/im.png", "2/d/im.png") == ["1_im", "2_im", "2_d_im"]
+    assert names("s/a.png", "s/a.jpg") == ["0_a", "1_a"]
+    assert names("a/b_c.png", "a_b/c.png", "x/c.png") == ["0_a_b_c", "1_a_b_c", "2_x_c"]
+    assert EvaluationSet("x", [], 4).names == []
+
+
 def test_wrong_size_is_refused_not_resized(root: Path) -> None:
     (root / "LR_x4").mkdir()
     for name in ("1.png", "2.png"):

@@ -114,6 +114,9 @@ def test_one_image_to_one_file(tmp_path: Path) -> None:
     for name in ("large.jpg", "large.TIF", "new/large.webp"):
         assert plan(source, tmp_path / name).targets == {source: tmp_path / name}
     assert plan(source, tmp_path / "b.jpg", "jpg").targets == {source: tmp_path / "b.jpg"}
+    assert plan(source, tmp_path / "b.png", "same").targets == {source: tmp_path / "b.png"}
+    with pytest.raises(UserError, match=r"b.jpg', whose suffix is not that of format=same"):
+        plan(source, tmp_path / "b.jpg", "same")
     with pytest.raises(UserError, match=r"b.gif'; what is written is .png .tif .tiff .webp .jpg"):
         plan(source, tmp_path / "b.gif")
     (tmp_path / "d.gif").mkdir()

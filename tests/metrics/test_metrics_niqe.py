@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -201,6 +202,16 @@ def test_a_fit_keeps_the_sharp_blocks_of_each_photograph(fitted: Fit) -> None:
     expected = statistics(np.concatenate(kept * 4))
     np.testing.assert_allclose(fitted.statistics.mean, expected.mean, rtol=1e-9)
     np.testing.assert_allclose(fitted.statistics.covariance, expected.covariance, atol=1e-12)
+
+
+def test_folders_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
+    for name in ("a/original", "b/original"):
+        (tmp_path / name).mkdir(parents=True)
+        shutil.copy(FEW[0], tmp_path / name)
+    given = [str(tmp_path / "a/original"), str(tmp_path / "b/original")]
+    assert main(["fit-niqe", *given, "--output", str(tmp_path / "niqe.json")]) == 1
+    assert "Two of the folders have the same name" in capsys.readouterr().err
+    assert not (tmp_path / "niqe.json").exists()
 
 
 def test_a_written_fit_is_read_again(tmp_path: Path, fitted: Fit) -> None:

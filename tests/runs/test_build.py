@@ -212,6 +212,15 @@ def test_stage_one_sees_nothing_that_is_held_out(compose, small_photographs):
         photographs.samples(cfg, "realism", photographs.dataset(cfg))
 
 
+def test_stage_one_sees_no_low_resolution_that_is_held_out(compose, pairs):
+    cfg = compose(
+        "train", "dataset=pairs", f"dataset.root={pairs}", "dataset.holdout=1",
+        "dataset/realism=folder", f"dataset.realism.root={pairs}/LR", "dataset.realism.holdout=0",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match=r"dataset\.realism would train on .*LR.*holds out"):
+        photographs.samples(cfg, "realism", photographs.dataset(cfg))
+
+
 def test_training_takes_the_low_resolution_of_pairs(compose, pairs):
     cfg = compose("train", "dataset=pairs", f"dataset.root={pairs}", "dataset.holdout=1")
     store = stored(cfg)

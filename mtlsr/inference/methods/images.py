@@ -33,12 +33,11 @@ class Images(Method):
 
     def prepare(self, sets: Iterable[EvaluationSet]) -> None:
         for images in sets:
-            stems = [Path(path).stem for path in images.hr_files]
-            found = self._matched(images.name, stems)
-            missing = [stem for stem in stems if stem not in found]
+            found = self._matched(images.name, images.names)
+            missing = [name for name in images.names if name not in found]
             if missing:
                 raise UserError(f"images:{self.folder} lacks {listed(missing)} of {images.name}.")
-            self._found |= {(images.name, stem): path for stem, path in found.items()}
+            self._found |= {(images.name, name): path for name, path in found.items()}
 
     def __call__(self, pairs: Sequence[EvaluationPair]) -> list[UInt8]:
         return [self._read(pair) for pair in pairs]

@@ -50,8 +50,9 @@ def comparison(cfg: DictConfig) -> Comparison:
     sets = find_sets(cfg, scale)
     for method in methods.values():
         method.prepare(sets)
+    images = {(each.name, image) for each in sets for image in each.names}
     for folder in cfg.beside:
-        earlier(Path(folder), protocol, measures)
+        earlier(Path(folder), protocol, measures, images)
     if cfg.pareto and find_spec("matplotlib") is None:
         raise ConfigError("pareto needs the package matplotlib: pip install 'mtlsr[plots]'.")
     return Comparison(methods, sets, protocol, measures, unusual(settings), missing)

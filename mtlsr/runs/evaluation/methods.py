@@ -103,17 +103,17 @@ def _listed(asked: Any) -> list[Any]:
 
 def _names(words: Sequence[str], places: Sequence[Path | None]) -> list[str]:
     """A name for each method of a list."""
-    paths = [_origin(path) for path in places if path is not None]
-    apart = dict(zip(paths, told_apart(paths), strict=True))
+    paths = [path for path in places if path is not None]
+    origins = [_origin(path) for path in paths]
+    if len(set(origins)) < len(origins):  # a run, and what was exported of it beside it
+        origins = [path.resolve() for path in paths]
+    apart = dict(zip(paths, told_apart(origins), strict=True))
     ours = [
         p for p, w in zip(places, words, strict=True) if p and w.partition(":")[0] not in PREFIXES
     ]
     if len(ours) == 1 and "mtlsr" not in apart.values():
-        apart[_origin(ours[0])] = "mtlsr"
-    return [
-        each if path is None else apart[_origin(path)]
-        for each, path in zip(words, places, strict=True)
-    ]
+        apart[ours[0]] = "mtlsr"
+    return [each if path is None else apart[path] for each, path in zip(words, places, strict=True)]
 
 
 def _origin(path: Path) -> Path:

@@ -40,8 +40,8 @@ def draw(
     """
     written = []
     for images in sets:
-        names = [Path(path).stem for path in images.hr_files]
-        for place, index in _chosen(_gains(results, images.name, list(methods), names)).items():
+        gains = _gains(results, images.name, list(methods), images.names)
+        for place, index in _chosen(gains).items():
             pair = images[index]
             outputs = {name: method([pair])[0] for name, method in methods.items()}
             path = folder / images.name / f"{place}_{pair.name}.png"

@@ -1,7 +1,7 @@
 """Figures of several methods on several data sets, under one protocol."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from mtlsr.files import write_csv, write_json
 from mtlsr.metrics.protocol import Protocol, check_comparable
 from mtlsr.metrics.table import Measure
+from mtlsr.runs.pairwise.checks import check_inputs
 from mtlsr.runs.recorded import KEYS, PER_IMAGE, RESULTS, Recorded, infinities, read
 from mtlsr.runs.schema import ConfigError
 
@@ -62,32 +63,34 @@ class Results:
     def beside(self, folder: Path) -> "Results":
         """These results and those that an earlier evaluation left in `folder`, as one.
 
-        A method of a name that is taken is told apart by the folder's; bicubic stays as it is.
+        A method of a name that is taken is told apart by the folder's, with as many folders above
+        as it takes; bicubic stays as it is.
 
         Raises:
             UserError: See `earlier`; or the images are others.
         """
-        found = earlier(folder, self.protocol, self.measures)
-        rows = list(_rows(found, self.measures))
         place = {_place(row): index for index, row in enumerate(self.images)}
-        others = {_place(row)[0] for row in rows if _place(row) not in place}
-        others |= {dataset for dataset, _ in place.keys() - {_place(row) for row in rows}}
-        if others:
-            raise ConfigError(
-                f"beside={folder} was measured on other images of {', '.join(sorted(others))}: "
-                "means over different images are not ranked together."
-            )
+        found = earlier(folder, self.protocol, self.measures, place)
+        rows = list(_rows(found, self.measures))
+        own = Recorded(folder, self.protocol, self._figures(), self.settings)
+        for dataset in own.figures:
+            check_inputs({"this evaluation": own, str(folder): found}, dataset, self.measures)
         taken = {row["method"] for row in self.images}
-        names = {
-            method: f"{folder.name}/{method}" if method in taken else method
-            for method in found.methods
-        }
+        names = {method: _free(method, folder, taken) for method in found.methods}
         added = [
             row | {"method": names[row["method"]]} for row in rows if row["method"] != "bicubic"
         ]
         both = sorted([*self.images, *added], key=lambda row: place[_place(row)])
         notes = [f"{folder.name} was measured with {found.unusual}."] if found.settings else []
         return replace(self, images=both, notes=(*self.notes, *notes))
+
+    def _figures(self) -> dict[str, dict[str, dict[str, Row]]]:
+        """Data set -> method -> image -> row."""
+        found: dict[str, dict[str, dict[str, Row]]] = {}
+        for row in self.images:
+            own = found.setdefault(row["dataset"], {}).setdefault(row["method"], {})
+            own[row["image"]] = row
+        return found
 
     def _groups(self) -> dict[tuple[str, str], list[Row]]:
         groups: dict[tuple[str, str], list[Row]] = {}
@@ -100,18 +103,51 @@ class Results:
         return math.fsum(values) / len(rows)  # exactly rounded: the same in every order
 
 
-def earlier(folder: Path, protocol: Protocol, measures: Sequence[Measure]) -> Recorded:
-    """What an earlier evaluation left in `folder`, measured under `protocol`.
+def earlier(
+    folder: Path,
+    protocol: Protocol,
+    measures: Sequence[Measure],
+    images: Collection[tuple[str, str]],
+) -> Recorded:
+    """What an earlier evaluation left in `folder`, measured under `protocol` on the same images.
+
+    Args:
+        folder: Its folder.
+        protocol: That of this evaluation.
+        measures: What it measures.
+        images: On what: data set and image.
 
     Raises:
-        UserError: The folder holds none, or they are of another protocol, or lack a measure.
+        UserError: The folder holds none, or they are of another protocol or other images, or lack a
+            measure.
     """
     found = read(folder)
     check_comparable({"this evaluation": protocol, f"beside={folder}": found.protocol})
     have = found.measures
     if missing := [each.name for each in measures if each.name not in have]:
         raise ConfigError(f"beside={folder} lacks {', '.join(missing)}.")
+    theirs = {
+        (dataset, image)
+        for dataset, methods in found.figures.items()
+        for own in methods.values()
+        for image in own
+    }
+    if others := {dataset for dataset, _ in theirs ^ set(images)}:
+        raise ConfigError(
+            f"beside={folder} was measured on other images of {', '.join(sorted(others))}: means "
+            "over different images are not ranked together."
+        )
     return found
+
+
+def _free(method: str, folder: Path, taken: Collection[str]) -> str:
+    """A method's name beside others: its own, or with the last folders of where it comes from."""
+    parts = folder.resolve().parts
+    names = ["/".join([*parts[len(parts) - depth :], method]) for depth in range(len(parts) + 1)]
+    for name in names:
+        if name not in taken:
+            return name
+    raise ConfigError(f"beside names {folder} twice.")
 
 
 def _rows(found: Recorded, measures: Sequence[Measure]) -> Iterator[Row]:

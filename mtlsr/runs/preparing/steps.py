@@ -15,6 +15,7 @@ from mtlsr.data.inspection.screening import only
 from mtlsr.data.inspection.verification import verify
 from mtlsr.data.layouts import BENCHMARKS, benchmark
 from mtlsr.data.pairs import published_lr
+from mtlsr.data.store import check_shares
 from mtlsr.files import write_json
 from mtlsr.runs import photographs
 from mtlsr.runs.preparing.found import SPLITS, Found, Split
@@ -34,6 +35,7 @@ def check(cfg: DictConfig) -> None:
         raise ConfigError(f"output is {cfg.output!r}, which is a file; a folder is needed.")
     for folder in cfg.benchmarks:
         benchmark(Path(folder))
+    check_shares(cfg.dataset.shrunk)
     sources = [SOURCES[name] for name in _fetched(cfg)]
     if not any(source.archives or source.parts for source in sources):
         photographs.dataset(cfg)
@@ -123,7 +125,7 @@ def write_manifest(cfg: DictConfig, found: Found) -> None:
 
 
 def write_report(cfg: DictConfig, found: Found, screen: Screen) -> None:
-    """Verify the usable files, and write verification.json where something is found."""
+    """Verify the usable files, and write verification.json."""
     files = found.files
     everything = [*files.train, *files.val, *files.test]
     known = _benchmarks(cfg) if files.train else []

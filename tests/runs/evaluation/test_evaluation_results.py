@@ -79,6 +79,30 @@ def test_what_is_written_can_be_put_beside_others(tmp_path: Path) -> None:
     assert [row["image"] for row in both.images] == ["baby"] * 3 + ["bird"] * 3
 
 
+def test_two_methods_of_one_name_from_folders_of_one_name_stay_two(tmp_path: Path) -> None:
+    figures = {key: (value[0] + 1, value[1]) for key, value in PLAIN.items() if key[2] == "ours"}
+    kept = {key: value for key, value in PLAIN.items() if key[2] == "bicubic"}
+    both = results(PLAIN)
+    for name, more in (("a", {}), ("b", figures)):
+        folder = tmp_path / name / "0"
+        folder.mkdir(parents=True)
+        results(PLAIN | kept | more).write(folder)
+        both = both.beside(folder)
+    means = both.datasets["set5"]
+    assert list(means) == ["bicubic", "ours", "0/ours", "b/0/ours"]
+    assert [own["images"] for own in means.values()] == [2, 2, 2, 2]
+    assert means["b/0/ours"]["psnr_y"] == means["0/ours"]["psnr_y"] + 0.5  # the other is infinite
+    again = both.beside(tmp_path / "b" / "0").datasets["set5"]
+    assert list(again)[-1] == f"{tmp_path.name}/b/0/ours"
+
+
+def test_images_that_are_the_same_by_name_only_are_not_ranked_together(tmp_path: Path) -> None:
+    results(PLAIN).write(tmp_path)
+    other = results(PLAIN | {("set5", "baby", "bicubic"): (30.5, 0.8)})
+    with pytest.raises(ConfigError, match="baby of set5 is another image, or was shrunk otherwise"):
+        other.beside(tmp_path)
+
+
 def test_figures_of_another_protocol_are_not_ranked_with_these(tmp_path: Path) -> None:
     results(PLAIN).write(tmp_path)
     for changes in ({"border": 0}, {"colour": "bt601-full"}, {"grey": "rgb"}):
