@@ -137,12 +137,15 @@ def trainer(
     if own.profile and folder is not None:
         options["profiler"] = StepProfiler(folder / "profile", stage, schedule.steps)
     every = max(1, schedule.steps // schedule.validations) if schedule.validations else None
+    strategy = own.strategy
+    if own.devices * own.num_nodes > 1 and strategy in ("auto", "ddp"):
+        strategy = "ddp_find_unused_parameters_true"  # some weights have no gradient in stage 2
     return pl.Trainer(
         accelerator=own.accelerator,
         devices=own.devices,
         num_nodes=own.num_nodes,
         sync_batchnorm=own.sync_batchnorm,
-        strategy=own.strategy,
+        strategy=strategy,
         precision=hardware.precision(cfg),  # type: ignore[arg-type]
         deterministic=own.deterministic,
         max_steps=schedule.steps,

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from mtlsr.files import nearest
+from mtlsr.objective.balancing.table import FIXED
 from mtlsr.runs import build, losses, photographs
 from mtlsr.runs.guard import POLICIES
 from mtlsr.runs.loggers import check_loggers
@@ -41,6 +42,17 @@ def check(cfg: DictConfig) -> None:
             f"loss.lambda2 is {cfg.loss.lambda2} and loss.lambda4 is {cfg.loss.lambda4}, but "
             "without a stage 1 nothing judges or anchors: set both to 0 (experiment=joint), or "
             "give stage1 or init."
+        )
+    if scratch and cfg.freeze_realism:
+        raise ConfigError(
+            "freeze_realism is true, but there is no stage 1 whose weights could be kept: give "
+            "stage1 or init, or let stages hold realism."
+        )
+    method = cfg.balancing.name
+    if method != FIXED and not set(cfg.balancing.stages) & set(cfg.stages):
+        raise ConfigError(
+            f"balancing is {method} in balancing.stages={list(cfg.balancing.stages)}, and stages "
+            f"is {list(cfg.stages)}: it would balance nothing."
         )
     check_ranges(cfg)
     if cfg.trainer.guard.policy not in POLICIES:

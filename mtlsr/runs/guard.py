@@ -54,10 +54,14 @@ class Guard(pl.Callback):
         self.kept = kept
         self.policy = policy
         self.explosion = explosion
-        self.left_out = left_out(kept)
+        self.left_out: set[int] = set()
         self.mean = (0.0, 0.0)
         self.skipped = 0
         self._batch: Batch | None = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Read which steps are left out: the first process has written that by now."""
+        self.left_out = left_out(self.kept)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int

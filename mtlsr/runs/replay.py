@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from omegaconf import DictConfig, OmegaConf
 
+from mtlsr.data.batch import Batch
 from mtlsr.files import link
 from mtlsr.runs import build, photographs, starting
 from mtlsr.runs.announcing import announce
@@ -31,13 +33,27 @@ class _UpTo(pl.Callback):
 
     def __init__(self, step: int) -> None:
         self.step = step
+        self._batch: Batch | None = None
+        self._found: tuple[dict[str, float], dict[str, float]] = ({}, {})
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._batch = batch
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Look at the gradients of the weights that the step began with."""
+        if trainer.global_step == self.step:
+            assert isinstance(pl_module, Stage) and self._batch is not None
+            self._found = (values_of(pl_module), gradient_norms(pl_module, self._batch))
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, _: int
     ) -> None:
         if trainer.global_step > self.step:
-            assert isinstance(pl_module, Stage)
-            _tell(values_of(pl_module), gradient_norms(pl_module, batch))
+            _tell(*self._found)
             raise _Passed
 
 
@@ -64,9 +80,9 @@ def replay(file: Path) -> Path:
             _train(cfg, folder, step)
         except BadStep as error:
             announce(str(error).split(" Look at it")[0])
-            again = next(folder.glob("replay/*/step.json"))
-            found = json.loads(again.read_text())
-            _tell(found["terms"], found["gradient_norms"])
+            for again in folder.glob("replay/*/step.json"):  # the first process's alone has one
+                found = json.loads(again.read_text())
+                _tell(found["terms"], found["gradient_norms"])
         except _Passed:
             announce("The step passes.")
     return file.parent

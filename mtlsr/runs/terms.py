@@ -58,7 +58,7 @@ def edge_error(stage: RestorationStage, pair: EvaluationPair) -> float:
 
 
 def finished_stage(run: Path) -> RestorationStage:
-    """Stage 2 of a run folder: its model, with the frozen judge of its training.
+    """Stage 2 of a run folder: its model, with all that valued its terms as training left it.
 
     Raises:
         UserError: It is no run folder, or its stage 2 has not ended.
@@ -66,8 +66,9 @@ def finished_stage(run: Path) -> RestorationStage:
     cfg = OmegaConf.create(read_manifest(run, "run")["config"])
     model, _ = load_model(model_folder(run))
     stage = build.restoration_stage(cfg, model, model.first_block)
-    if stage.reference is None:
-        return stage.eval()
-    saved = read(folder_of(run, "restoration") / LAST)
-    stage.reference.load_state_dict(module_state(saved["state_dict"], "reference"))
+    saved = read(folder_of(run, "restoration") / LAST)["state_dict"]
+    for name in ("reference", "objective", "discriminator"):
+        module = getattr(stage, name)
+        if module is not None:
+            module.load_state_dict(module_state(saved, name))
     return stage.eval()

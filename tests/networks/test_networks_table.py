@@ -153,6 +153,9 @@ def test_an_architecture_with_stages_is_a_pair() -> None:
 @pytest.mark.parametrize(
     ("single_task", "scale", "message"),
     [
+        ({"name": "vdsr", "channels": -4}, 2, r"channels is -4; it must be at least 1"),
+        ({"name": "srcnn", "widths": 64}, 2, r"widths is 64; it must be a list of whole numbers"),
+        ({"name": "srcnn", "widths": [64]}, 2, r"widths is \[64\]; it must be two numbers"),
         (
             {"name": "srnn"},
             2,

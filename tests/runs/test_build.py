@@ -310,6 +310,13 @@ def test_data_sets_that_cannot_be_had_are_refused(compose, monkeypatch, tmp_path
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("strategy", ["auto", "ddp"])
+def test_several_processes_may_leave_weights_without_gradient(compose, strategy):
+    given = ["trainer=cpu", "trainer.devices=2", f"trainer.strategy={strategy}"]
+    trainer = build.trainer(compose("train", *given), "restoration", logger=False)
+    assert trainer.strategy._ddp_kwargs == {"find_unused_parameters": True}
+
+
 def test_paths_of_stage_one_are_quoted():
     assert quoted("dataset.realism.root=a,b (1)", []) == "dataset.realism.root='a,b (1)'"
     assert quoted("dataset.realism.val_root=a=b", []) == "dataset.realism.val_root='a=b'"

@@ -46,6 +46,7 @@ def test_methods_that_look_inside_the_networks_are_refused(compose):
 def test_gradients_of_terms_are_not_compared_inside_compiled_networks(compose):
     assert losses.diagnose_every(compose("train")) > 0
     assert losses.diagnose_every(compose("train", "trainer.compile=true")) == 0
+    assert losses.diagnose_every(compose("train", "trainer.precision=16-mixed")) == 0
 
 
 def test_compiling_without_a_compiler_is_refused(compose, monkeypatch):

@@ -313,6 +313,13 @@ def test_averaged_weights_are_the_model(compose):
         ),
         (["loss=formula", "schedule.restoration.batch=1"], "schedule.restoration.batch is 1: one"),
         (["loss=formula", "loss.lambda2=0", "loss.lambda3=0"], "nothing would train stage 2"),
+        (["loss.lambda1=0", "loss.lambda3=0"], "loss.lambda2 is 0.1 with loss.realism.start=0.7"),
+        (
+            ["stages=[restoration]", "freeze_realism=true", "loss.lambda2=0", "loss.lambda4=0"],
+            "freeze_realism is true, but there is no stage 1",
+        ),
+        (["balancing=mgda", "balancing.stages=[]"], "stages is ['realism', 'restoration']: it wo"),
+        (["balancing=mgda", "stages=[realism]"], "balancing.stages=['restoration'], and stages is"),
         (["schedule.restoration.patch=300"], "at least 1200x1200 are needed"),
         (["loss=single_task", "loss.lambda1=0", "experiment=single_task"], "nothing to train"),
     ],
@@ -354,6 +361,7 @@ def test_a_finished_stage_leaves_each_process_of_each_node_its_own_generators(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(rank_zero_only, "rank", 0)  # Lightning sets it for good; this undoes it
     state = {"global_step": cfg.schedule.realism.steps, "state_dict": {}}
+    state["callbacks"] = {"Checkpoints": {"generators": []}}
     restored = []
     monkeypatch.setattr(training, "newest", lambda folder: (tmp_path / "last.ckpt", state))
     monkeypatch.setattr(training, "restore_generators", lambda states, rank: restored.append(rank))

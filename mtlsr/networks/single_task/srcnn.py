@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.blocks import centred
+from mtlsr.networks.blocks import centred, check_each_at_least
 from mtlsr.networks.single_task.luma import LumaNet
 from mtlsr.networks.single_task.start import see_detail
 
@@ -32,6 +32,9 @@ class SRCNN(LumaNet):
 
     def __init__(self, scale: int, widths: Sequence[int] = (64, 32)) -> None:
         super().__init__(scale)
+        check_each_at_least("widths", widths, 1)
+        if len(widths) != 2:
+            raise ValueError(f"widths is {list(widths)}; it must be two numbers.")
         first, second = widths
         self.patches = nn.Conv2d(1, first, 9, padding=4)
         self.mapping = nn.Conv2d(first, second, 5, padding=2)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mtlsr.networks.blocks import centred
+from mtlsr.networks.blocks import centred, check_at_least
 from mtlsr.networks.single_task.luma import LumaNet
 from mtlsr.networks.single_task.start import see_detail
 
@@ -32,6 +32,7 @@ class VDSR(LumaNet):
     """
 
     def __init__(self, scale: int, channels: int = 64) -> None:
+        check_at_least("channels", channels, 1)
         super().__init__(scale)
         widths = [1, *[channels] * 19, 1]
         convolutions = [

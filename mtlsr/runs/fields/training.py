@@ -31,7 +31,8 @@ class StageScheduleConfig:
     averaging: float = number(0, 1)
     """Decay of the averaged weights; 0 = the last weights are the model."""
     validations: int = number(0)
-    """Validations, evenly spread; the last one after the last step."""
+    """Validations, one every steps // validations steps: the last one after the last step where
+    that divides."""
 
 
 @dataclass
