@@ -38,7 +38,10 @@ class GradientNorms(Rule):
         return self.weights.clone()
 
     def learn(self, losses: Tensor, norms: Tensor) -> None:
-        """Take a step, given the losses (K,) and the norms ‖∇L_i‖ (K,); silent terms stay."""
+        """Take a step, given the losses (K,) and the norms ‖∇L_i‖ (K,).
+
+        Silent terms pull at no weight; all weights are then brought back to the sum K.
+        """
         heard = (losses != 0) & (norms > 0)
         if not heard.any() or not (losses.isfinite() & norms.isfinite()).all():
             return

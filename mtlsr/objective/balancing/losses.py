@@ -186,7 +186,11 @@ class FastAdaptive(ScalarizerRule):
         super().__init__(FAMO(count, lr=lr, weight_decay=weight_decay))
 
     def update(self, after: Tensor) -> None:
-        """Learn from the losses (K,) after the step; one that is 0 now has not changed."""
+        """Learn from the losses (K,) after the step; one that is 0 now has not changed.
+
+        So a term that joins late is taken for one that falls least, and enters with more than its
+        share.
+        """
         before = self.scalarizer._prev_losses
         if before is not None and after.isfinite().all():
             self.scalarizer.update(torch.where(after == 0, before, after))
