@@ -4,6 +4,7 @@ import json
 import shutil
 from argparse import ArgumentTypeError
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -87,13 +88,21 @@ def test_the_table_of_degraded_photographs_compares_with_the_last_method():
         method: [{name: base + number for name in realistic_study.MEASURED} for number in range(6)]
         for method, base in (("bicubic", 20.0), ("degraded", 21.5))
     }
-    header, _, bicubic, ours, difference = realistic_study.quality(rows, samples=2).splitlines()
-    assert header.count("|") == 2 + len(realistic_study.MEASURED)
-    assert bicubic.startswith("| bicubic | 22.50 ")
-    assert ours.startswith("| degraded | 24.00 ")
-    assert difference.startswith("| degraded - bicubic | ")
-    assert "1.5" in difference
-    assert "-1.5" not in difference
+    pairs = [  # the second sample of the second and of the third photograph is clean
+        (SimpleNamespace(name=name), np.array([0.0, strength]))
+        for name, strength in (("a", 1), ("a", 1), ("b", 1), ("b", 0), ("c", 1), ("c", 0))
+    ]
+    for clean, count, first, second in ((False, 4, 22.17, 23.67), (True, 2, 24.0, 25.5)):
+        header, _, bicubic, ours, difference = realistic_study.quality(
+            rows, pairs, clean
+        ).splitlines()
+        assert header.startswith(f"| {count} low resolutions of {3 - clean} photographs | ")
+        assert header.count("|") == 2 + len(realistic_study.MEASURED)
+        assert bicubic.startswith(f"| bicubic | {first:.2f} ")
+        assert ours.startswith(f"| degraded | {second:.2f} ")
+        assert difference.startswith("| degraded - bicubic | ")
+        assert "1.5" in difference
+        assert "-1.5" not in difference
 
 
 def test_sets_of_weights_are_given_by_a_label_and_a_model():

@@ -48,12 +48,6 @@ def check(cfg: DictConfig) -> None:
             "freeze_realism is true, but there is no stage 1 whose weights could be kept: give "
             "stage1 or init, or let stages hold realism."
         )
-    method = cfg.balancing.name
-    if method != FIXED and not set(cfg.balancing.stages) & set(cfg.stages):
-        raise ConfigError(
-            f"balancing is {method} in balancing.stages={list(cfg.balancing.stages)}, and stages "
-            f"is {list(cfg.stages)}: it would balance nothing."
-        )
     check_ranges(cfg)
     if cfg.trainer.guard.policy not in POLICIES:
         raise ConfigError(
@@ -71,6 +65,12 @@ def check(cfg: DictConfig) -> None:
         photographs.samples(cfg, stage, files)
         if photographs.stage_dataset(cfg, stage, files).val and cfg.schedule[stage].validations:
             photographs.validation_loader(cfg, stage, files)
+    method = cfg.balancing.name
+    if method != FIXED and not set(cfg.balancing.stages) & set(cfg.stages):
+        raise ConfigError(
+            f"balancing is {method} in balancing.stages={list(cfg.balancing.stages)}, and stages "
+            f"is {list(cfg.stages)}: it would balance nothing."
+        )
     if "restoration" in cfg.stages:
         photographs.held_out(cfg, files)
     _check_writable(
