@@ -24,6 +24,8 @@ SCALE = 4
 
 T = TypeVar("T")
 
+KEPT = "hydra.output_subdir=null"
+
 _running: set["subprocess.Popen[Any]"] = set()
 """Commands that have not ended."""
 
@@ -38,8 +40,9 @@ def train(folder: Path, *overrides: str, threads: int) -> None:
     given += [f"trainer.threads={threads}", *overrides]
     manifest = folder / "manifest.json"
     if manifest.exists() and (found := json.loads(manifest.read_text()))["status"] == "done":
-        # The command line puts paths into quotes.
-        if [argument.replace("'", "") for argument in found["command"][1:]] != given:
+        # The command line puts paths into quotes, and says that a run that goes on keeps .hydra/.
+        command = [argument.replace("'", "") for argument in found["command"][1:]]
+        if [argument for argument in command if argument != KEPT] != given:
             raise ValueError(f"{folder} holds another training: {' '.join(found['command'])}.")
         if found["commit"] != commit():
             raise ValueError(f"{folder} was trained by commit {found['commit']}; delete it first.")

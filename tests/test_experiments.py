@@ -39,6 +39,9 @@ def test_a_training_that_is_there_already_is_not_done_again(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     train(folder, "seed=1", "stage1=a/b", threads=1)
     assert sorted(tmp_path.rglob("*")) == before
+    # One that was stopped and went on.
+    resumed = finished(tmp_path / "resumed", "seed=1", "hydra.output_subdir=null", by=commit())
+    train(resumed, "seed=1", threads=1)
 
 
 def test_another_training_in_its_folder_is_never_taken_for_it(tmp_path):

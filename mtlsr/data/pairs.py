@@ -6,6 +6,7 @@ Real pairs, whose low resolution is a photograph, too, are matched here for trai
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -64,12 +65,15 @@ class EvaluationSet:
         that they have in common stand before it, and where that is not enough, a number.
         """
         paths = [Path(path).absolute() for path in self.hr_files]
-        home = os.path.commonpath([path.parent for path in paths]) if paths else ""
-        longer = ["_".join(path.relative_to(home).with_suffix("").parts) for path in paths]
-        for names in ([path.stem for path in paths], longer):
-            if len(set(names)) == len(names):
-                return names
-        return [f"{number}_{name}" for number, name in enumerate(longer)]
+        names = [path.stem for path in paths]
+        if len(set(names)) == len(names):
+            return names
+        with suppress(ValueError):  # on Windows: they have no folder in common, but drives
+            home = os.path.commonpath([path.parent for path in paths])
+            names = ["_".join(path.relative_to(home).with_suffix("").parts) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+        return [f"{number}_{name}" for number, name in enumerate(names)]
 
     def __len__(self) -> int:
         return len(self.hr_files)

@@ -72,7 +72,7 @@ def check(cfg: DictConfig) -> None:
             f"is {list(cfg.stages)}: it would balance nothing."
         )
     if "restoration" in cfg.stages:
-        photographs.held_out(cfg, files)
+        photographs.held_out(cfg, files, decoding=True)
     _check_writable(
         Path("outputs") if OmegaConf.is_interpolation(cfg, "folder") else Path(cfg.folder),
         "the run's folder goes there: choose another with hydra.run.dir=<folder>.",

@@ -188,8 +188,9 @@ def _check_together(cfg: DictConfig) -> None:
         )
     inner = loss.smoothness
     smoothness = loss.lambda1 * (inner.output + inner.luma + inner.consistency)
-    start = loss.realism.start
-    if not (smoothness or (loss.lambda2 and start == 0) or loss.lambda3):
+    start, game = loss.realism.start, loss.adversarial
+    style, play = loss.lambda2 and start == 0, game.weight and game.warmup == 0
+    if not (smoothness or style or loss.lambda3 or play):
         raise ConfigError(
             "nothing would train stage 2's network from the first step on: loss.lambda3, and "
             "loss.lambda1 or loss.smoothness.output, luma and consistency are all 0, and "

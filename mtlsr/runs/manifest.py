@@ -161,11 +161,13 @@ def hardware() -> dict[str, Any]:
 @cache
 def _untracked() -> dict[str, str]:
     """Files of code that git does not know -> the SHA-256 of each."""
-    names = _git("ls-files", "-z", "--others", "--exclude-standard", "--", "*.py", "*.yaml") or ""
-    return {
-        name: sha256((CHECKOUT / name).read_bytes()).hexdigest()
-        for name in filter(None, names.split("\0"))
-    }
+    where = ("mtlsr/*.py", "conf/*.yaml", "experiments/*.py")
+    names = _git("ls-files", "-z", "--others", "--exclude-standard", "--", *where) or ""
+    found = {}
+    for name in filter(None, names.split("\0")):
+        with suppress(OSError):  # an editor's lock, a link that leads nowhere, or gone by now
+            found[name] = sha256((CHECKOUT / name).read_bytes()).hexdigest()
+    return found
 
 
 @cache
@@ -175,7 +177,11 @@ def _git(*arguments: str) -> str | None:
         return None
     try:
         asked = subprocess.run(
-            ["git", "-C", str(CHECKOUT), *arguments], capture_output=True, text=True, timeout=20
+            ["git", "-C", str(CHECKOUT), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=20,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

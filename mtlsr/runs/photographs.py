@@ -259,14 +259,19 @@ def validation_loader(cfg: DictConfig, stage: StageName, files: Dataset) -> Data
     return build_loader(held_out, batch=32, steps=4)
 
 
-def held_out(cfg: DictConfig, files: Dataset) -> list[EvaluationSet]:
+def held_out(cfg: DictConfig, files: Dataset, decoding: bool = False) -> list[EvaluationSet]:
     """The photographs that a finished model is measured on: test, and by its own name val.
 
+    Args:
+        cfg: A training's configuration, or one with its data set.
+        files: Those of `dataset`.
+        decoding: Whether all of them are decoded now, once, to know that they can be.
+
     Raises:
-        UserError: Some of them cannot be decoded, and `unusable` is `refuse`; or none can.
+        UserError: Some of them cannot be used, and `unusable` is `refuse`; or none can.
     """
     least = {"val": cfg.scale, "test": cfg.scale}
-    files, _ = _usable(cfg, files, least, cfg.dataset, decoding=True)
+    files, _ = _usable(cfg, files, least, cfg.dataset, decoding)
     sets = []
     if files.test:
         sets.append(files.evaluation("test", cfg.scale))

@@ -158,3 +158,10 @@ def test_patches_that_are_too_small_for_the_discriminator_are_refused(compose, m
         ConfigError, match=r"restoration\.patch is 16; .*'patchgan' needs at least 21"
     ):
         check(compose("train", *GAME, "scale=3"))
+
+
+def test_the_game_alone_may_train_stage_2_where_it_begins_at_once(compose):
+    given = ["loss=adversarial", "loss.lambda1=0", "loss.lambda3=0"]
+    losses.objective(compose("train", *given, "loss.adversarial.warmup=0"), "restoration")
+    with pytest.raises(ConfigError, match="nothing would train stage 2's network"):
+        losses.objective(compose("train", *given), "restoration")

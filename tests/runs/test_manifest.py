@@ -16,7 +16,8 @@ def checkout(monkeypatch, tmp_path):
         subprocess.run(["git", "-C", tmp_path, *name, *words], check=True, capture_output=True)
 
     monkeypatch.setattr(manifest, "CHECKOUT", tmp_path)
-    (tmp_path / "tracked.py").write_text("a = 1\n")
+    (tmp_path / "mtlsr").mkdir()
+    (tmp_path / "mtlsr" / "tracked.py").write_text("a = 1\n")
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
@@ -34,20 +35,23 @@ def code():
 
 def test_code_that_git_does_not_know_is_told_apart_by_its_content(checkout):
     assert code()["untracked"] == {}
+    (checkout / "run" / ".hydra").mkdir(parents=True)
+    (checkout / "run" / ".hydra" / "config.yaml").write_text("seed: 0\n")
+    (checkout / "mtlsr" / ".#new.py").symlink_to("an editor's lock")
     found = []
     for text in ("b = 1\n", "b = 2\n"):
-        (checkout / "new.py").write_text(text)
+        (checkout / "mtlsr" / "new.py").write_text(text)
         manifest._git.cache_clear()
         manifest._untracked.cache_clear()
         found.append(code()["untracked"])
-    assert [list(each) for each in found] == [["new.py"], ["new.py"]]
+    assert [list(each) for each in found] == [["mtlsr/new.py"], ["mtlsr/new.py"]]
     assert found[0] != found[1]
 
 
 def test_a_process_runs_the_code_that_it_has_imported(checkout):
     before = code()
-    (checkout / "tracked.py").write_text("a = 2\n")
-    (checkout / "new.py").write_text("b = 1\n")
+    (checkout / "mtlsr" / "tracked.py").write_text("a = 2\n")
+    (checkout / "mtlsr" / "new.py").write_text("b = 1\n")
     assert code() == before
     manifest._git.cache_clear()
     manifest._untracked.cache_clear()

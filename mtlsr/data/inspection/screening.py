@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -139,8 +140,9 @@ class Decoded:
         return found if isinstance(found, dict) else {}
 
     def _write(self, known: Mapping[str, str | None]) -> None:
-        self.record.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self.record, known)
+        with suppress(OSError):  # without a place for it, each is tried again
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+            write_json(self.record, known)
 
 
 def _state(path: Path) -> str:
