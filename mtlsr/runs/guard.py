@@ -58,6 +58,7 @@ class Guard(pl.Callback):
         self.mean = (0.0, 0.0)
         self.skipped = 0
         self._batch: Batch | None = None
+        self._statistics: list[tuple[Tensor, Tensor]] = []
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Read which steps are left out: the first process has written that by now."""
@@ -67,13 +68,15 @@ class Guard(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         self._batch = batch
+        if self.policy != "stop":  # a bad batch would stay in batch normalisation's for good
+            self._statistics = [(buffer, buffer.clone()) for buffer in pl_module.buffers()]
 
     def on_before_optimizer_step(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
     ) -> None:
         step = trainer.global_step
         if step in self.left_out:
-            _forget(optimizer)
+            self._undo(optimizer)
             return
         assert isinstance(pl_module, Stage)
         scaled = trainer.precision == "16-mixed"
@@ -116,7 +119,7 @@ class Guard(pl.Callback):
              "terms": values, "gradient_norms": norms},
         )  # fmt: skip
         said = f"{said} Look at it again with: python -m mtlsr.train replay={file}"
-        _forget(optimizer)
+        self._undo(optimizer)
         if self.policy == "rewind":
             leave_out(self.kept, step, PATIENCE, said)
             announce(said)
@@ -125,6 +128,13 @@ class Guard(pl.Callback):
         if self.policy == "stop" or self.skipped > PATIENCE:
             raise BadStep(said)
         announce(said)
+
+    @torch.no_grad()
+    def _undo(self, optimizer: torch.optim.Optimizer) -> None:
+        """Forget the step: the gradients, and what its batch did to statistics."""
+        _forget(optimizer)
+        for buffer, before in self._statistics:
+            buffer.copy_(before)
 
     def state_dict(self) -> dict[str, Any]:
         return {"mean": self.mean, "skipped": self.skipped}

@@ -3,11 +3,13 @@
 import json
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mtlsr.objective.structure import StructureTerm
 from mtlsr.runs.checkpoints import read
@@ -89,6 +91,23 @@ def test_a_bad_step_is_named_kept_and_replayed(compose, capfd, kind, said):
         line = f"  {name}: {kept['terms'][name]:.6g}, gradient {kept['gradient_norms'][name]:.6g}\n"
         assert line in told
     assert sorted(Path(cfg.folder).rglob("*")) == before
+
+
+@pytest.mark.parametrize("policy", ["skip", "rewind"])
+def test_statistics_forget_a_batch_that_overflows(compose, policy):
+    original = RestorationStage.evaluate_terms
+
+    def evaluate(self, batch, everything=True):
+        if self._trainer is not None and self.global_step == 5 and torch.is_grad_enabled():
+            batch = replace(batch, lr=batch.lr * math.inf)
+        return original(self, batch, everything)
+
+    seed = ["backbone/realism=seed", "backbone/restoration=seed"]
+    with patch.object(RestorationStage, "evaluate_terms", evaluate):
+        folder = run(compose("train", *PLAN, *seed, f"trainer.guard.policy={policy}"))
+    trained = load_file(folder / "model" / "model.safetensors")
+    assert any("running_mean" in name for name in trained)
+    assert all(value.isfinite().all() for value in trained.values())
 
 
 def test_the_gradient_of_a_bad_step_touches_nothing_where_it_is_skipped(compose, capfd):
