@@ -133,8 +133,9 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 def _labels(row: Row) -> dict[str, str | None]:
     """What is no figure, in a form that can be compared (`1` of `1.0`); None where one is."""
-    labels = {key: settings.read(value) for key, value in row.items()}
-    return {key: None if _figure(key, row[key]) else text for key, text in labels.items()}
+    return {
+        key: None if _figure(key, value) else settings.read(value) for key, value in row.items()
+    }
 
 
 def _figure(column: str, value: str) -> bool:

@@ -52,9 +52,6 @@ LISTS = ("benchmarks", "model", "results", "sweep")
 SEVERAL = ("ab", "sweep")
 """Those that name several, with commas between them."""
 
-MANIFEST = "manifest.json"
-"""As in mtlsr/runs/manifest.py, whose imports --help does not wait for."""
-
 ERROR = "error.txt"
 """Where a job of a sweep that fails leaves what was said."""
 
@@ -267,7 +264,8 @@ def _home(command: str, arguments: list[str]) -> list[str]:
     Of several processes that torchrun or SLURM starts, only the first one writes `.hydra/`.
     """
     number = started_elsewhere() if command == "train" else None
-    if number is not None and not any(a.startswith("hydra.run.dir=") for a in arguments):
+    place = _run_folder(arguments)
+    if number is not None and place is None:
         raise ConfigError("Several processes need one folder: name it by hydra.run.dir=<folder>.")
     for argument in arguments:
         key, _, value = argument.partition("=")
@@ -284,14 +282,20 @@ def _home(command: str, arguments: list[str]) -> list[str]:
         if key == "replay" and value not in ("", "null"):
             folder = Path(_plain(argument)).parent
             return [f"hydra.run.dir={literal(str(folder))}", "hydra.output_subdir=null"]
-    auto = "resume='auto'" in arguments and (_run_folder(arguments) / MANIFEST).is_file()
+    auto = place is not None and "resume='auto'" in arguments and _holds_a_run(place)
     return ["hydra.output_subdir=null"] if number or auto else []
 
 
-def _run_folder(arguments: list[str]) -> Path:
-    """The run's folder, where the command line names it; else one that is not there."""
+def _holds_a_run(folder: Path) -> bool:
+    from mtlsr.runs.manifest import NAME  # heavy: --help does not wait for it
+
+    return (folder / NAME).is_file()
+
+
+def _run_folder(arguments: list[str]) -> Path | None:
+    """The run's folder, where the command line names it."""
     given = [each for each in arguments if each.startswith("hydra.run.dir=")]
-    return Path(_plain(given[-1])) if given else Path("outputs", "*")
+    return Path(_plain(given[-1])) if given else None
 
 
 def _check_home(arguments: list[str]) -> None:
@@ -302,7 +306,7 @@ def _check_home(arguments: list[str]) -> None:
     """
     keys = {argument.partition("=")[0] for argument in arguments}
     folder = _run_folder(arguments)
-    if not keys & {"resume", "replay"} and (folder / "checkpoints").is_dir():
+    if not keys & {"resume", "replay"} and folder and (folder / "checkpoints").is_dir():
         from mtlsr.runs.resuming import check_free
 
         check_free(folder)

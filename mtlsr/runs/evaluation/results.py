@@ -126,12 +126,7 @@ def earlier(
     have = found.measures
     if missing := [each.name for each in measures if each.name not in have]:
         raise ConfigError(f"beside={folder} lacks {', '.join(missing)}.")
-    theirs = {
-        (dataset, image)
-        for dataset, methods in found.figures.items()
-        for own in methods.values()
-        for image in own
-    }
+    theirs = {_place(row) for row in _rows(found, measures)}
     if others := {dataset for dataset, _ in theirs ^ set(images)}:
         raise ConfigError(
             f"beside={folder} was measured on other images of {', '.join(sorted(others))}: means "
